@@ -1,0 +1,1 @@
+"""Settings: defaults < system file < user file < K1EDGE_* environment < flag."""

@@ -1,0 +1,1 @@
+"""What people and programs outside see of the daemon."""

@@ -1,0 +1,127 @@
+"""The one frozen, versioned picture of the whole daemon: what the status socket, the commands and later the LAN read.
+
+Units are in the names. "No data" is null, never 0.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SNAPSHOT_VERSION = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class AudioStatus(_Frozen):
+    """The sound coming in; see `audio.source.AudioHealth`."""
+
+    state: Literal["opening", "live", "stalled", "lost", "ended"]
+    reason: str | None
+    device: str
+    device_rate_hz: int | None
+    channels: int | None
+    level_dbfs: float | None
+    age_ms: float | None
+    drift_ppm: float | None
+    clock_estimated: bool
+    overrun_frames: int
+    xruns: int
+    epoch: int
+    reopened: int
+
+
+class BeatStatus(_Frozen):
+    """What the tracker holds to be true."""
+
+    lock: Literal["unlocked", "locking", "locked", "holding"]
+    bpm: float | None
+    beat_phase: float | None
+    beat_index: int | None
+    beat_in_bar: int | None
+    confidence: float
+    committed: int
+
+
+class NodeStatus(_Frozen):
+    """One node. `timing` is "untimed" where the dialect carries no timestamps: then no flash accuracy is claimed."""
+
+    port: str
+    state: Literal["closed", "identifying", "handshake", "syncing", "ready", "degraded", "incompatible", "unrecognised"]
+    reason: str | None
+    dialect: str | None
+    timing: Literal["timed", "untimed"] | None
+    unique_id: str | None
+    firmware: str | None
+    led_count: int | None
+    offset_bound_us: float | None
+    sync_error_us: float | None
+    node_drift_ppm: float | None
+    pings: int | None
+    sent: int
+    fired: int
+    late: int
+    missed: int
+    cancelled: int
+    pending: int
+    frames_in: int
+    frames_out: int
+    bad_frames: int
+    garbage_bytes: int
+    resets: int
+    reopened: int
+
+
+class DriftStatus(_Frozen):
+    """Signed, + = late or fast; medians and p95 of the absolute value over the last 10 s; null without data."""
+
+    drift_ms: float | None
+    drift_p95_ms: float | None
+    drift_ref: Literal["onset", "map"] | None
+    beat_residual_ms: float | None
+    fire_error_us: float | None
+    fire_error_p95_us: float | None
+    flashes: int
+
+
+class LatencyStatus(_Frozen):
+    """Each delay by its own name, and the sum of those that lie between the sound and the earliest possible flash."""
+
+    capture_ms: float | None
+    window_ms: float
+    lead_ms: float
+    transport_ms: float | None
+    led_tx_ms: float | None
+    offset_ms: float
+    total_ms: float | None
+
+
+class ProcessStatus(_Frozen):
+    """The daemon as a process."""
+
+    pid: int
+    cpu_s: float
+    rss_mb: float
+    threads: int
+    loop_lag_ms: float | None
+    restarts: int
+
+
+class Snapshot(_Frozen):
+    """Everything at one moment."""
+
+    schema_version: int = SNAPSHOT_VERSION
+    id: str
+    version: str
+    state: Literal["starting", "running", "degraded", "stopping"]
+    reasons: tuple[str, ...]
+    wall_time: str
+    monotonic_ns: int
+    uptime_s: float
+    audio: AudioStatus
+    beat: BeatStatus
+    node: NodeStatus | None
+    drift: DriftStatus
+    latency: LatencyStatus
+    process: ProcessStatus
