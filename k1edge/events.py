@@ -46,7 +46,8 @@ class Timeline:
 
     def phase_at(self, time: float) -> float:
         """Phase in [0, 1), 0 = on the beat."""
-        return self.beat_at(time) % 1.0
+        phase = self.beat_at(time) % 1.0
+        return phase if phase < 1.0 else 0.0  # a hair below a beat rounds up to 1.0
 
     def bpm(self, ticks_per_s: float) -> float:
         """Tempo in beats per minute, on a clock of `ticks_per_s`."""

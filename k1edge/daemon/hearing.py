@@ -1,0 +1,100 @@
+"""The DSP thread: sound in, events out. It alone touches the source's `read`/`close` and the pipeline.
+
+What it hands over is a frozen `Heard`; `deliver` is called on this thread and has to pass it on (the daemon posts it to its loop).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from k1edge.audio.source import AudioBlock, AudioSource, EndOfStreamError
+from k1edge.beat.pipeline import Pipeline
+from k1edge.events import Beat, BeatGrid, Onset
+from k1edge.timebase import AffineMap, HostTime
+
+READ_TIMEOUT_S = 0.25
+"""How long one read waits: the beat of this thread's pulse while no sound comes, and so what a stop has to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one turn of the DSP thread brought.
+
+    Attributes:
+        events: in the order in which they were found; empty when no sound came.
+        to_host: sample index -> host ns at that time; None when no sound came.
+        dsp_ns: what the pipeline took for it.
+    """
+
+    events: tuple[Onset | Beat | BeatGrid, ...]
+    to_host: AffineMap | None
+    dsp_ns: int
+
+
+class Hearing:
+    """Runs a source through a pipeline on a thread of its own.
+
+    Args:
+        source: where the sound comes from.
+        new_pipeline: makes a fresh pipeline; called again when a failed thread is started anew.
+        deliver: takes every `Heard`, on the DSP thread.
+        ended: called once on the DSP thread when it leaves: None = end of stream or `stop`, otherwise the exception.
+    """
+
+    def __init__(
+        self,
+        source: AudioSource,
+        new_pipeline: Callable[[], Pipeline],
+        deliver: Callable[[Heard], None],
+        ended: Callable[[Exception | None], None],
+    ) -> None:
+        self.source = source
+        self._new_pipeline = new_pipeline
+        self._deliver = deliver
+        self._ended = ended
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.turn_ns = HostTime(time.monotonic_ns())
+        """When the thread last came round; read by the watchdog."""
+
+    def start(self) -> None:
+        """Start the thread, or start it anew after it has ended."""
+        self._stopping.clear()
+        self.turn_ns = HostTime(time.monotonic_ns())
+        self._thread = threading.Thread(target=self._run, name="k1-dsp", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask the thread to end and wait; False if it did not within `timeout_s` (a driver that hangs)."""
+        self._stopping.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        failure: Exception | None = None
+        try:
+            self._listen(self._new_pipeline())
+        except EndOfStreamError:
+            pass
+        except Exception as error:  # noqa: BLE001 - handed to the supervisor, which decides
+            failure = error
+        if failure is None or self._stopping.is_set():
+            self.source.close()
+        self._ended(failure)
+
+    def _listen(self, pipeline: Pipeline) -> None:
+        while not self._stopping.is_set():
+            block = self.source.read(READ_TIMEOUT_S)
+            self.turn_ns = HostTime(time.monotonic_ns())
+            self._deliver(_NOTHING if block is None else self._digest(pipeline, block))
+
+    def _digest(self, pipeline: Pipeline, block: AudioBlock) -> Heard:
+        begin_ns = time.perf_counter_ns()
+        events = tuple(pipeline.push(block))
+        return Heard(events, block.to_host, time.perf_counter_ns() - begin_ns)
+
+
+_NOTHING = Heard((), None, 0)
