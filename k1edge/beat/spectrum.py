@@ -1,0 +1,139 @@
+"""Sound to novelty: a log-filterbank spectrum, SuperFlux in four groups of bands, and one level-free number per hop.
+
+Owned by the thread that pushes the pipeline; pure arithmetic on preallocated arrays. NumPy, not aubio: window, transform and 81 bands
+cost 27-45 us a hop here against 96-136 us for aubio's phase vocoder and filter bank on the same machine.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from k1edge.timebase import SAMPLE_RATE_HZ
+
+Floats = NDArray[np.float32]
+
+HOP = 441
+"""100 frames a second: coarser frames cost accuracy in every published comparison."""
+
+FRAME_RATE_HZ = SAMPLE_RATE_HZ / HOP
+WINDOW = 2048
+"""46 ms: short enough for attacks, long enough to tell a bass drum at 43 Hz from a bass at 60 Hz."""
+
+LOWEST_HZ = 43.0
+HIGHEST_HZ = 16_000.0
+BANDS_PER_OCTAVE = 12
+GROUPS = 4
+"""Bass drum, low mids, snare and voice, cymbals: each normalised by itself, so that none drowns the others."""
+
+LAG = 2
+"""Frames between the spectra compared (Boeck and Widmer, SuperFlux, DAFx 2013): 20 ms catches soft attacks too."""
+
+COMPRESSION = 1000.0
+FORGET_S = 8.0
+"""How long the running loudest rules: longer than a bar, shorter than a verse."""
+
+QUIETEST = 3e-5
+"""Band magnitude (full-scale sine = 1, summed over the bands) below which nothing is amplified: dither and -80 dBFS hiss stay small."""
+
+SETTLE_HOPS = -(-WINDOW // HOP) + LAG
+"""The first frames see the stream's own beginning as an attack; they count as silence."""
+
+
+def filterbank() -> Floats:
+    """Triangular filters, shape (81, 1025), each of unit area, spaced by semitones (wider where bins are too coarse)."""
+    octaves = np.log2(HIGHEST_HZ / LOWEST_HZ)
+    centres = LOWEST_HZ * 2.0 ** (np.arange(int(octaves * BANDS_PER_OCTAVE) + 1) / BANDS_PER_OCTAVE)
+    bins = np.unique(np.round(centres * WINDOW / SAMPLE_RATE_HZ).astype(int))
+    bank = np.zeros((len(bins) - 2, WINDOW // 2 + 1), dtype=np.float32)
+    for row, (low, mid, high) in enumerate(zip(bins[:-2], bins[1:-1], bins[2:], strict=True)):
+        bank[row, low : mid + 1] = np.linspace(0.0, 1.0, mid - low + 1)
+        bank[row, mid : high + 1] = np.linspace(1.0, 0.0, high - mid + 1)
+    return np.asarray(bank / bank.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+@dataclass(slots=True)
+class Spectrum:
+    """Hops of 441 samples to band magnitudes, shape (81,), the window ending with the newest sample."""
+
+    _bank: Floats = field(default_factory=filterbank)
+    _window: Floats = field(init=False)
+    _samples: Floats = field(init=False)
+    _scratch: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        hann = np.hanning(WINDOW + 1)[:-1]
+        self._window = (hann * (2.0 / hann.sum())).astype(np.float32)  # a full-scale sine peaks at 1
+        self._samples = np.zeros(WINDOW, dtype=np.float32)
+        self._scratch = np.zeros(WINDOW, dtype=np.float32)
+
+    @property
+    def bands(self) -> int:
+        """How many bands there are."""
+        return len(self._bank)
+
+    def process(self, hop: Floats) -> Floats:
+        """Take the next `HOP` samples; return the bands of the window that ends with them."""
+        self._samples[:-HOP] = self._samples[HOP:]
+        self._samples[-HOP:] = hop
+        np.multiply(self._samples, self._window, out=self._scratch)
+        magnitudes = np.abs(np.fft.rfft(self._scratch)).astype(np.float32, copy=False)
+        bands: Floats = self._bank @ magnitudes
+        return bands
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """What is new in one hop.
+
+    Attributes:
+        flux: 0 to 1: the rise of this hop against the running largest.
+        evidence: flux expanded and made zero-mean: a rise on my beat raises a hypothesis, silence there lowers it.
+        raw: mean rise of the compressed bands, unnormalised (level-free by the running loudest).
+    """
+
+    flux: float
+    evidence: float
+    raw: float
+
+
+class NoveltyDetector:
+    """Bands to novelty, all of it relative to a running maximum, so that the microphone's gain cancels out."""
+
+    def __init__(self, bands: int) -> None:
+        self._keep = float(np.exp(-1.0 / (FORGET_S * FRAME_RATE_HZ)))
+        self._mean_step = 1.0 / (3.0 * FRAME_RATE_HZ)  # 3 s: about a bar and a half
+        self._past = np.zeros((LAG, bands), dtype=np.float32)
+        self._edges = np.linspace(0, bands, GROUPS + 1).astype(int)[:-1]
+        self._sizes = np.diff(np.append(self._edges, bands)).astype(np.float32)
+        self._wide = np.zeros(bands, dtype=np.float32)
+        self._loudest = 0.0
+        self._largest = np.full(GROUPS, 1e-6, dtype=np.float32)
+        self._top = 1e-6
+        self._mean = 0.0
+        self._hops = 0
+
+    def process(self, bands: Floats) -> Novelty:
+        """Take the bands of one hop (shape (81,), >= 0)."""
+        self._hops += 1
+        self._loudest = max(float(bands.sum()), self._loudest * self._keep, QUIETEST)
+        gain = np.float32(COMPRESSION / self._loudest)
+        now = np.log1p(bands * gain)
+        # both frames under one gain: a change of gain alone is not news
+        before = np.log1p(self._past[self._hops % LAG] * gain)
+        self._past[self._hops % LAG] = bands
+        np.maximum(before[1:], before[:-1], out=self._wide[1:])
+        self._wide[0] = before[0]
+        np.maximum(self._wide[:-1], before[1:], out=self._wide[:-1])
+        rise = np.maximum(now - self._wide, 0.0, out=now)
+        groups = np.add.reduceat(rise, self._edges) / self._sizes
+        if self._hops <= SETTLE_HOPS:
+            groups[:] = 0.0
+        np.maximum(groups, self._largest * np.float32(self._keep), out=self._largest)
+        np.maximum(self._largest, 1e-6, out=self._largest)
+        level = float((groups / self._largest).mean())
+        self._top = max(level, self._top * self._keep, 1e-6)
+        flux = level / self._top
+        expanded = flux**0.8
+        self._mean += (expanded - self._mean) * max(self._mean_step, 1.0 / self._hops)
+        return Novelty(flux, expanded - self._mean, float(groups.mean()))

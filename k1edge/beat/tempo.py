@@ -1,0 +1,72 @@
+"""The bar-pointer model: which tempi and phases there are, and how likely one tempo follows another.
+
+States are (period, position) with whole frames as positions, so that every state steps by one frame at a time and only the last
+position of a period chooses the next period (Krebs, Boeck and Widmer, "An efficient state-space model for joint tempo and meter
+tracking", ISMIR 2015).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from k1edge.beat.spectrum import FRAME_RATE_HZ
+
+Floats = NDArray[np.float64]
+
+SHORTEST_FRAMES = 28
+"""214 bpm; twice as fast is heard as the off-beat of half the tempo."""
+
+LONGEST_FRAMES = 109
+"""55 bpm."""
+
+STIFFNESS = 100.0
+"""How hard a tempo is to leave: exp(-100 |ratio - 1|) lets a drummer drift by 1-2 % a beat."""
+
+PRIOR_BPM = 120.0
+PRIOR_OCTAVES = 0.8
+"""Log-normal preference of listeners (Parncutt 1994; van Noorden and Moelants 1999)."""
+
+WANDER = 1e-3
+"""Share of each beat's probability that forgets its tempo: lets a new song in without a floor under every state."""
+
+
+@dataclass(frozen=True, slots=True)
+class TempoModel:
+    """The states laid out flat, period after period, each from its beat on.
+
+    Attributes:
+        periods: frames per beat, ascending, shape (82,).
+        first: index of each period's first state, shape (82,).
+        last: index of its last state, shape (82,).
+        phase: position / period of every state, in [0, 1).
+        prior: probability of each period before any sound.
+        transition: column = period left, row = period entered; columns sum to 1.
+    """
+
+    periods: Floats
+    first: NDArray[np.intp]
+    last: NDArray[np.intp]
+    phase: Floats
+    prior: Floats
+    transition: Floats
+
+    @property
+    def states(self) -> int:
+        """Number of states."""
+        return len(self.phase)
+
+
+def tempo_model() -> TempoModel:
+    """Build the model."""
+    periods = np.arange(SHORTEST_FRAMES, LONGEST_FRAMES + 1)
+    ends = np.cumsum(periods)
+    first = ends - periods
+    phase = np.concatenate([np.arange(n) / n for n in periods])
+    octaves = np.log2(60.0 * FRAME_RATE_HZ / periods / PRIOR_BPM)
+    prior = np.exp(-0.5 * (octaves / PRIOR_OCTAVES) ** 2)
+    prior /= prior.sum()
+    near = np.exp(-STIFFNESS * np.abs(periods[:, None] / periods[None, :] - 1.0))
+    near /= near.sum(axis=0)
+    transition = (1.0 - WANDER) * near + WANDER * prior[:, None]
+    return TempoModel(periods.astype(np.float64), first, ends - 1, phase, prior, transition)

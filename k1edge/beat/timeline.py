@@ -1,0 +1,84 @@
+"""The published grid: from what the filter holds to be true to beats that are promised ahead and never taken back.
+
+Owned by the thread that pushes the pipeline. Times are samples since the stream began, fractions allowed.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from k1edge.beat.spectrum import HOP
+from k1edge.beat.tracker import Estimate
+from k1edge.events import Timeline
+from k1edge.timebase import SAMPLE_RATE_HZ
+
+DELAY_SAMPLES = 660.0
+"""From the attack to the hop whose novelty peaks (15 ms): the attack must first travel into the flank of the Hann window."""
+
+SLEW_SHARE = 0.25
+SLEW_SAMPLES = 0.020 * SAMPLE_RATE_HZ
+"""Once locked a beat follows a quarter of the phase error, 20 ms at most: corrections stay unseen."""
+
+JUMP_BEATS = 0.12
+"""A phase error beyond this is no jitter: the grid moves at once, a slow slide would be wrong for many beats."""
+
+REFRACTORY_BEATS = 0.6
+"""Nearest that two beats may come, in beats of the slower tempo of the two: no double flash when the tempo doubles."""
+
+MEAN_OVER = 8
+"""Beat intervals averaged for bpm: two bars of four."""
+
+STEADY = 0.06
+"""Intervals further than this from the filter's period belong to another tempo and are not averaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A beat promised ahead: when it falls, and the beat period at that moment, both in samples."""
+
+    sample: float
+    period: float
+
+
+class Grid:
+    """Turns estimates into promises, one beat at a time. `lead_samples`: how far ahead a beat is promised."""
+
+    def __init__(self, lead_samples: float) -> None:
+        self.lead_samples = lead_samples
+        self._last: float | None = None
+        self._gaps: deque[float] = deque(maxlen=MEAN_OVER)
+        self._period = 0.0
+
+    def step(self, now: float, estimate: Estimate, *, slew: bool) -> Promise | None:
+        """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
+        raw_period = estimate.period_frames * HOP
+        self._period = self._mean_period(raw_period)
+        due = self._next(now, estimate.phase, raw_period, slew=slew)
+        if due - now > self.lead_samples:
+            return None
+        if self._last is not None:
+            self._gaps.append(due - self._last)
+        self._last = due
+        return Promise(due, self._period)
+
+    def forecast(self, now: float, estimate: Estimate, *, slew: bool) -> Timeline:
+        """Beats from the next one on; the next unpromised beat has number 0."""
+        return Timeline(self._period, 0.0, self._next(now, estimate.phase, estimate.period_frames * HOP, slew=slew))
+
+    def _mean_period(self, raw: float) -> float:
+        near = [g for g in self._gaps if abs(g / raw - 1.0) <= STEADY]
+        return sum(near) / len(near) if len(near) >= MEAN_OVER // 2 else raw
+
+    def _next(self, now: float, phase: float, raw_period: float, *, slew: bool) -> float:
+        """The beat after the last promised one, not before `now`."""
+        due = now - DELAY_SAMPLES + (1.0 - phase) * raw_period
+        earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * raw_period)
+        while due < earliest:
+            due += raw_period
+        if self._last is None or not slew:
+            return due
+        expected = self._last + self._period
+        error = due - expected
+        if abs(error) > JUMP_BEATS * self._period:
+            return due
+        step = max(-SLEW_SAMPLES, min(SLEW_SAMPLES, SLEW_SHARE * error))
+        return max(expected + step, now)
