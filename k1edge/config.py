@@ -1,1 +1,0 @@
-"""Settings: defaults < system file < user file < K1EDGE_* environment < flag."""

@@ -1,0 +1,151 @@
+"""What can be set: every key with its default, its range, its unit and its sign. The sample file is made from these descriptions."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+_NAME = r"^[^\x00-\x1f\x7f]*$"
+"""Names and paths: anything printable."""
+
+MIN_TEMPO_SPAN = 1.5
+"""bpm_max over bpm_min: a narrower range leaves the tracker no second hypothesis to be wrong about."""
+
+PORT_FORMS = '"auto", "off", a path such as /dev/ttyACM0, or VID:PID with or without :SERIAL such as 303A:1001'
+
+_PORT = r"^(auto|off|/[^\x00-\x1f\x7f]+|[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}(:[^\x00-\x1f\x7f]{1,64})?)$"
+
+
+def _path(text: str) -> str:
+    """Refuse a relative path: a daemon has no place it is relative to."""
+    if text and not text.startswith("/"):
+        msg = "needs an absolute path, or nothing for the default"
+        raise ValueError(msg)
+    return text
+
+
+AbsolutePath = Annotated[str, Field(max_length=4096, pattern=_NAME), AfterValidator(_path)]
+"""Empty, or from the root."""
+
+SocketPath = Annotated[str, Field(max_length=107, pattern=_NAME), AfterValidator(_path)]
+"""An absolute path within the 107 bytes that the kernel takes for a Unix socket."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+
+class AudioSettings(_Section):
+    """Where the sound comes in."""
+
+    device: str = Field(
+        "default",
+        min_length=1,
+        max_length=200,
+        pattern=_NAME,
+        description='Capture device by exact name, unique beginning of it, or ALSA card id; never by number. See "k1edge devices audio".',
+    )
+    channels: int = Field(2, ge=1, le=2, description="Channels to capture and mix down.")
+    block_frames: int = Field(
+        0, ge=0, le=8192, description="Frames per callback at the device's own rate; 0 = as the driver likes, which is the steadiest."
+    )
+
+
+class BeatSettings(_Section):
+    """How beats are predicted."""
+
+    lead_ms: float = Field(
+        100.0, ge=20, le=500, description="How far ahead of its time a beat is committed, in ms; never moved after that."
+    )
+    bpm_min: float = Field(55.0, ge=30, le=200, description="Slowest tempo considered, in beats per minute.")
+    bpm_max: float = Field(215.0, ge=45, le=300, description="Fastest tempo considered, in beats per minute; at least 1.5 times bpm_min.")
+
+    @model_validator(mode="after")
+    def _spans(self) -> Self:
+        if self.bpm_max < MIN_TEMPO_SPAN * self.bpm_min:
+            msg = f"bpm_max = {self.bpm_max:g} must be at least {MIN_TEMPO_SPAN:g} times bpm_min = {self.bpm_min:g}"
+            raise ValueError(msg)
+        return self
+
+
+class NodeSettings(_Section):
+    """The LED node at the other end of the wire."""
+
+    port: str = Field(
+        "auto", max_length=4096, pattern=_PORT, description="Serial port of the node.", json_schema_extra={"forms": PORT_FORMS}
+    )
+    dialect: Literal["auto", "k1link", "trinity"] = Field(
+        "auto", description="Language of the node; auto asks the node first, and sends nothing binary to one that has not answered."
+    )
+    offset_ms: float = Field(0.0, ge=-500, le=500, description="Moves every flash, in ms; + = later, - = earlier.")
+    unique_id: str = Field(
+        "", max_length=64, pattern=_NAME, description='Accept only the node with this unique id, as "k1edge status" shows it; empty = any.'
+    )
+    baud: int = Field(921_600, ge=1200, le=4_000_000, description="Bits per second of a real UART; USB ignores it.")
+    identify_drain_ms: int = Field(
+        2000, ge=0, le=10_000, description="How long a freshly opened port may pour out boot text before it is asked who it is, in ms."
+    )
+    lead_ms: int = Field(150, ge=150, le=1000, description="How far ahead of its time a beat is with the node at the latest, in ms.")
+    horizon_ms: int = Field(
+        2000, ge=500, le=2000, description="How far ahead beats are sent at most, in ms; what the node may flash when the wire breaks."
+    )
+
+    @model_validator(mode="after")
+    def _ahead(self) -> Self:
+        if self.horizon_ms <= self.lead_ms:
+            msg = f"horizon_ms = {self.horizon_ms} must be above lead_ms = {self.lead_ms}"
+            raise ValueError(msg)
+        return self
+
+
+class StatusSettings(_Section):
+    """Where the daemon tells how it is."""
+
+    socket: SocketPath = Field(
+        "", description="Unix socket of the status; empty = k1edge.sock in $RUNTIME_DIRECTORY, /run/k1edge or $XDG_RUNTIME_DIR/k1edge."
+    )
+
+
+class DaemonSettings(_Section):
+    """The daemon itself."""
+
+    id: str = Field("", max_length=64, pattern=_NAME, description="Name of this daemon in status; empty = made once and kept in state_dir.")
+    state_dir: AbsolutePath = Field(
+        "", description="Folder of what is remembered; empty = $STATE_DIRECTORY, /var/lib/k1edge or ~/.local/state/k1edge."
+    )
+    restart_budget: int = Field(
+        5, ge=0, le=100, description="How many restarts of failed parts are allowed per 60 s before the daemon gives up."
+    )
+
+
+class LogSettings(_Section):
+    """What is written to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least that is logged.")
+    format: Literal["auto", "json", "text"] = Field("auto", description="auto = text on a terminal, JSON otherwise.")
+
+
+class Settings(_Section):
+    """Everything that can be set, checked and frozen."""
+
+    audio: AudioSettings = AudioSettings()
+    beat: BeatSettings = BeatSettings()
+    node: NodeSettings = NodeSettings()
+    status: StatusSettings = StatusSettings()
+    daemon: DaemonSettings = DaemonSettings()
+    log: LogSettings = LogSettings()
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "audio": AudioSettings,
+    "beat": BeatSettings,
+    "node": NodeSettings,
+    "status": StatusSettings,
+    "daemon": DaemonSettings,
+    "log": LogSettings,
+}
+"""In the order of the sample file."""
+
+
+def keys() -> list[str]:
+    """Every key as `section.key`, in the order of the sample file."""
+    return [f"{section}.{key}" for section, model in SECTIONS.items() for key in model.model_fields]
