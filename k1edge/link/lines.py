@@ -1,0 +1,86 @@
+"""Text lines out of a byte stream that may carry anything: boot text, panic dumps, a megabyte without a newline.
+
+Pure; owned by whoever owns the conversation.
+"""
+
+import json
+from typing import Any
+
+MAX_LINE_BYTES = 4_096
+"""Longest line kept. LightwaveOS' longest reply to what is asked here is under 1 KiB; whatever is longer is none of ours."""
+
+KEPT_BYTES = 1_024
+"""How much of the newest text is kept for people."""
+
+
+class LineBuffer:
+    """Splits bytes at newlines in bounded memory; a line longer than `MAX_LINE_BYTES` is dropped whole and counted."""
+
+    def __init__(self) -> None:
+        self.overlong = 0  # lines dropped for their length
+        self._partial = bytearray()
+        self._skipping = False  # inside an overlong line, until its newline
+
+    def take(self, data: bytes) -> tuple[bytes | None, bytes]:
+        """Take bytes up to the first newline; return the line it ends (None: none yet) without its line end, and the bytes after it."""
+        head, newline, rest = data.partition(b"\n")
+        if not self._skipping:
+            self._partial += head[: MAX_LINE_BYTES + 1 - len(self._partial)]
+            if len(self._partial) > MAX_LINE_BYTES:
+                self._partial.clear()
+                self._skipping = True
+                self.overlong += 1
+        if not newline:
+            return None, b""
+        line = bytes(self._partial).strip(b"\r")
+        self._partial.clear()
+        skipped, self._skipping = self._skipping, False
+        return (b"" if skipped else line), rest
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take bytes; return the lines they complete, empty ones left out."""
+        lines = []
+        rest = data
+        while rest:
+            line, rest = self.take(rest)
+            if line:
+                lines.append(line)
+        return lines
+
+    def clear(self) -> None:
+        """Forget a line that has begun."""
+        self._partial.clear()
+        self._skipping = False
+
+
+class KeptText:
+    """The last `KEPT_BYTES` of what came in, for people to read."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def add(self, data: bytes) -> None:
+        """Keep the end of `data`."""
+        self._tail = (self._tail + data[-KEPT_BYTES:])[-KEPT_BYTES:]
+
+    def text(self) -> str:
+        """What is kept, with anything that is not text escaped, so that no terminal obeys it."""
+        return readable(self._tail)
+
+
+def readable(data: bytes) -> str:
+    r"""Decode for people: newlines stay, other control characters and bytes that are not UTF-8 become \x.. escapes."""
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """Parse a line as one JSON object; None for anything else. Text before the first brace is a torn log line and is skipped."""
+    start = line.find(b"{")
+    if start < 0:
+        return None
+    try:
+        value = json.loads(line[start:].decode("utf-8"))
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError; a deep nest of brackets exhausts the parser
+        return None
+    return value if isinstance(value, dict) else None
