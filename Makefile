@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BENCHES := cost clock
 
-.PHONY: demo test lint check system-test bench clean help
+.PHONY: demo test lint check system-test system-packages bench clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,6 +34,17 @@ lint: $(VENV)/.dev ## ruff, mypy, the import contract
 	$(BIN)/lint-imports
 
 check: lint test ## what must hold before a commit
+
+system-test: system-packages $(VENV)/.dev ## the whole program on real parts: sound server, PortAudio, systemd
+	$(BIN)/pytest -m system $(ARGS) tests/system
+
+system-packages: # what those parts need from Debian; asks for nothing when it is all there
+	@tests/system/install_packages
+
+bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines, a table on stderr
+
+bench-%: $(VENV)/.dev ## one of them: bench-cost, bench-clock
+	-@PYTHONPATH=. $(BIN)/python -m tests.bench.$*
 
 clean: ## remove what make built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

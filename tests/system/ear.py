@@ -1,0 +1,102 @@
+"""A second listener at the sound server's monitor: when was each click in the air?
+
+It is a process of its own with a PortAudio stream of its own, of another block size and latency than the daemon's, and does no more
+than note what PortAudio says. Streams that listen to one monitor agree within 1 ms whatever their parameters, so the constant between
+writing and air that this ear measures is the server's, not the daemon's: a timing error of the daemon is not taken out with it.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.system.sound_server import DEVICE, RATE_HZ, SoundServer
+
+_BLOCK_FRAMES = 441
+_LATENCY_S = 0.05
+_SETTLING_S = 1.5  # PortAudio's first timestamps behind PulseAudio are wrong by hundreds of ms
+_CLICK_FRAMES = 256
+_SEARCH_FRAMES = RATE_HZ // 5  # less than half a beat, so that the next click is not taken for this one
+
+
+class Ear:
+    """Starts listening when made; `stop` ends it and gives back what was heard."""
+
+    def __init__(self, server: SoundServer, folder: Path) -> None:
+        self._file = folder / "ear.npz"
+        command = [sys.executable, str(Path(__file__).resolve()), str(self._file)]
+        self._process = subprocess.Popen(
+            command, env=server.environment | {"PYTHONPATH": _ROOT}, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        if self._process.stdout is None or self._process.stdout.readline() != b"listening\n":
+            msg = "the second listener cannot open the monitor"
+            raise RuntimeError(msg)
+
+    def stop(self) -> "Recording":
+        """End the recording."""
+        self._process.communicate(timeout=20.0)
+        with np.load(self._file) as saved:
+            return Recording(saved["pcm"], saved["starts"], saved["adc_ns"])
+
+
+class Recording:
+    """What the ear heard: `pcm` int16 (n,), and for each block its first frame and that frame's time in the air, host ns."""
+
+    def __init__(self, pcm: NDArray[np.int16], starts: NDArray[np.int64], adc_ns: NDArray[np.int64]) -> None:
+        self.pcm = pcm.astype(np.float64)
+        settled = starts >= _SETTLING_S * RATE_HZ
+        self._starts = starts[settled]
+        self._zero_ns = adc_ns[settled] - self._starts * 1e9 / RATE_HZ
+
+    def air_ns(self, frame: int) -> float:
+        """When `frame` was in the air: the median of the timestamps of the two seconds around it."""
+        near = np.abs(self._starts - frame) < RATE_HZ
+        return float(np.median(self._zero_ns[near] if near.any() else self._zero_ns)) + frame * 1e9 / RATE_HZ
+
+    def find(self, sound: NDArray[np.float32], about_ns: float) -> float | None:
+        """When the start of `sound` was in the air, host ns, within a fifth of a second of `about_ns`; None if it was not heard.
+
+        The way is digital and without loss, so the correlation peak is exact.
+        """
+        guess = round((about_ns - self.air_ns(0)) * RATE_HZ / 1e9)
+        template = sound[:_CLICK_FRAMES].astype(np.float64) * 32767.0
+        low = max(0, guess - _SEARCH_FRAMES)
+        window = self.pcm[low : guess + _SEARCH_FRAMES]
+        if len(window) < len(template) or not template.any():
+            return None
+        likeness = np.correlate(window, template, "valid")
+        best = int(np.argmax(likeness))
+        heard = likeness[best] > 0.5 * float(template @ template)
+        return self.air_ns(low + best) if heard else None
+
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+
+
+def record(target: Path) -> None:
+    """Listen until standard input closes, then save."""
+    import sounddevice  # here, for only the ear's own process touches PortAudio
+
+    blocks: list[tuple[int, NDArray[np.int16]]] = []
+
+    def callback(sound: NDArray[np.int16], _frames: int, stamps: object, _status: object) -> None:
+        to_monotonic_s = time.monotonic() - stamps.currentTime  # type: ignore[attr-defined] # a cffi struct
+        blocks.append((round((stamps.inputBufferAdcTime + to_monotonic_s) * 1e9), sound[:, 0].copy()))  # type: ignore[attr-defined]
+
+    stream = sounddevice.InputStream(
+        device=DEVICE, samplerate=RATE_HZ, channels=2, dtype="int16", blocksize=_BLOCK_FRAMES, latency=_LATENCY_S, callback=callback
+    )
+    with stream:
+        sys.stdout.write("listening\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    lengths = [len(pcm) for _, pcm in blocks]
+    starts = np.cumsum([0, *lengths[:-1]])
+    np.savez(target, pcm=np.concatenate([pcm for _, pcm in blocks]), starts=starts, adc_ns=np.array([adc for adc, _ in blocks]))
+
+
+if __name__ == "__main__":
+    record(Path(sys.argv[1]))
