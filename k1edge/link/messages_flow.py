@@ -156,7 +156,7 @@ class WireReport(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """0xB0 FIRED, unacknowledged: how the last beats ended, the newest first. Each end is told in three frames, repeats included.
+    """0xB0 FIRED, unacknowledged: how beats ended, in any order. Each end is told in three frames, in case one is lost.
 
     | offset | type     | field          |                                                                   |
     |--------|----------|----------------|-------------------------------------------------------------------|
