@@ -1,0 +1,63 @@
+"""The routes of the status socket. Reading only: there is nothing to control yet.
+
+Where control verbs come, they come here, and check SO_PEERCRED of the connection besides the mode of the directory.
+"""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from k1edge.snapshot import Snapshot
+
+
+def build_app(snapshot: Callable[[], Snapshot]) -> Starlette:
+    """Build the application.
+
+    GET /status answers the snapshot; GET /healthz 200 while all is well and 503 otherwise, with the reasons. Everything else is a
+    problem in JSON (RFC 9457).
+
+    Args:
+        snapshot: the picture now; called on the event loop, so it must be quick.
+    """
+
+    async def status(_: Request) -> Response:
+        return Response(snapshot().model_dump_json(), media_type="application/json", headers=_FRESH)
+
+    async def healthz(_: Request) -> Response:
+        now = snapshot()
+        well = now.state == "running"
+        body = {"ok": well, "state": now.state, "reasons": list(now.reasons)}
+        return JSONResponse(body, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, headers=_FRESH)
+
+    return Starlette(
+        routes=[Route("/status", status), Route("/healthz", healthz)],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+    )
+
+
+_FRESH = {"cache-control": "no-store"}
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    detail = {
+        HTTPStatus.NOT_FOUND: f"no {request.url.path[:200]} here; there are /status and /healthz",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method[:20]} is not allowed here; use GET",
+    }.get(HTTPStatus(error.status_code), error.detail)
+    return _problem(error.status_code, detail, dict(error.headers or {}))
+
+
+async def _failed(_: Request, error: Exception) -> Response:
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}; the log tells more", {})
+
+
+def _problem(status: int, detail: str, headers: dict[str, str]) -> Response:
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Response(json.dumps(body), status, headers, "application/problem+json")
