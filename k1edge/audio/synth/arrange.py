@@ -101,7 +101,7 @@ def arrange(style_name: str, sections: Sequence[Section], rng: np.random.Generat
     bar, crash = 0, False
     for section in sections:
         for index in range(section.bars):
-            notes += player.bar(section, bar + index, last=index == section.bars - 1, crash=crash and index == 0)
+            notes += player.bar(section, bar, bar + index, crash=crash and index == 0)
         bar += section.bars
         crash = section.fill
     return notes
@@ -116,16 +116,18 @@ class _Player:
         self._beats = style.beats_per_bar
         self._key = int(rng.integers(-5, 6))  # semitones around C
         self._motif = self._new_motif()
+        self._earliest = 0.0  # beat at which the present section began
 
-    def bar(self, section: Section, bar: int, *, last: bool, crash: bool) -> Iterator[Note]:
-        """One bar; `last` of its section, `crash` on its first beat."""
+    def bar(self, section: Section, section_bar: int, bar: int, *, crash: bool) -> Iterator[Note]:
+        """Bar number `bar` of a section that began at `section_bar`; `crash` on its first beat."""
         start = float(bar * self._beats)
+        self._earliest = float(section_bar * self._beats)
         chord = self._style.progression[bar % len(self._style.progression)]
         if section.drums != "none":
-            fill = section.fill and last
+            fill = section.fill and bar == section_bar + section.bars - 1
             yield from self._drums(start, light=section.drums == "light", fill=fill)
             if crash:
-                yield self._stroke("crash", start, 0.8, start)
+                yield self._stroke("crash", start, 0.8)
         if section.tonal:
             yield from self._bass(start, bar, chord)
             yield from self._chords(start, chord)
@@ -135,8 +137,11 @@ class _Player:
     def _velocity(self, nominal: float) -> float:
         return float(np.clip(nominal * (1.0 + 0.09 * self._rng.standard_normal()), 0.05, 1.0))
 
-    def _stroke(self, drum: str, grid: float, nominal: float, earliest: float) -> Note:
-        return Note(drum, grid, self._velocity(nominal), DRUM, 0.0, earliest)
+    def _stroke(self, drum: str, grid: float, nominal: float) -> Note:
+        return Note(drum, grid, self._velocity(nominal), DRUM, 0.0, self._earliest)
+
+    def _note(self, voice: str, grid: float, velocity: float, pitch: int, beats: float) -> Note:
+        return Note(voice, grid, velocity, pitch, beats, self._earliest)
 
     def _drums(self, start: float, *, light: bool, fill: bool) -> Iterator[Note]:
         grooves = self._style.grooves
@@ -147,7 +152,7 @@ class _Player:
                 continue
             for step, mark in enumerate(steps(pattern)[:stop]):
                 if mark != "." and (mark != "g" or self._rng.random() < 0.6):
-                    yield self._stroke(drum, start + step / STEPS_PER_BEAT, STROKES[mark] * (0.8 if light else 1.0), start)
+                    yield self._stroke(drum, start + step / STEPS_PER_BEAT, STROKES[mark] * (0.8 if light else 1.0))
         if fill:
             yield from self._fill(start + stop / STEPS_PER_BEAT)
 
@@ -157,9 +162,9 @@ class _Player:
         for step, drum in enumerate(drums):
             on_beat = step % STEPS_PER_BEAT == 0
             if on_beat or self._rng.random() < 0.85:
-                yield self._stroke(drum, start + step / STEPS_PER_BEAT, (0.9 if on_beat else 0.6) + 0.02 * step, start)
+                yield self._stroke(drum, start + step / STEPS_PER_BEAT, (0.9 if on_beat else 0.6) + 0.02 * step)
             if on_beat:
-                yield self._stroke("kick", start + step / STEPS_PER_BEAT, 0.8, start)
+                yield self._stroke("kick", start + step / STEPS_PER_BEAT, 0.8)
 
     def _bass(self, start: float, bar: int, chord: Chord) -> Iterator[Note]:
         root, notes = chord
@@ -168,7 +173,7 @@ class _Player:
         low = 28 + (self._key + root + 8) % 12  # E1 to D#2
         for step, length, mark in _held(pattern):
             pitch = low + above[mark]
-            yield Note(self._style.bass_voice, start + step, self._velocity(0.85), pitch, length * 0.92, start)
+            yield self._note(self._style.bass_voice, start + step, self._velocity(0.85), pitch, length * 0.92)
 
     def _chords(self, start: float, chord: Chord) -> Iterator[Note]:
         root, notes = chord
@@ -176,7 +181,7 @@ class _Player:
             loud = self._velocity(0.7)
             for above in notes:
                 pitch = 55 + (self._key + root + above + 5) % 12  # close position, G3 to F#4: the voices move little
-                yield Note(self._style.chord_voice, start + step, loud, pitch, length * 0.95, start)
+                yield self._note(self._style.chord_voice, start + step, loud, pitch, length * 0.95)
 
     def _new_motif(self) -> list[tuple[float, float, int]]:
         """Two bars of melody as (beat, length, degree of the scale): a random walk that rests, and ends at home."""
@@ -199,7 +204,7 @@ class _Player:
             if first <= beat < first + self._beats:
                 octave, index = divmod(degree, len(scale))
                 pitch = 72 + self._key + scale[index] + 12 * octave
-                yield Note(self._style.lead_voice, start + beat - first, self._velocity(0.75), pitch, length * 0.9, start)
+                yield self._note(self._style.lead_voice, start + beat - first, self._velocity(0.75), pitch, length * 0.9)
 
 
 def _held(pattern: str) -> Iterator[tuple[float, float, str]]:

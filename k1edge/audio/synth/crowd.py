@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from k1edge.audio.synth.noise import hiss
-from k1edge.audio.synth.shaping import Floats, Samples, add_at, at_level, band_noise, faded, frames, ticks
+from k1edge.audio.synth.shaping import Floats, Samples, add_at, at_level, band_noise, faded, fast_length, frames, ticks
 from k1edge.timebase import SAMPLE_RATE_HZ
 
 _VOWELS_HZ = (
@@ -84,7 +84,7 @@ def applause_like(seconds: float, dbfs: float = -22.0, *, seed: int = 0, claps_p
     swell = 0.5 + 0.25 * np.sin(2 * np.pi * 0.07 * at + rng.uniform(0, 6.28)) * np.sin(2 * np.pi * 0.19 * at + rng.uniform(0, 6.28))
     kept = np.sort(at[rng.random(count) < swell])  # thinning (Lewis and Shedler 1979)
     which = rng.integers(0, len(hands), kept.size)
-    gains = rng.lognormal(-0.5, 0.6, kept.size)  # near and far
+    gains = np.minimum(rng.lognormal(-0.5, 0.6, kept.size), 2.5)  # near and far
     for start_s, hand, gain in zip(kept.tolist(), which.tolist(), gains.tolist(), strict=True):
         add_at(out, frames(start_s), hands[hand], gain)
     return at_level(out + band_noise(rng, n, 400.0, 6000.0, 1) * 0.02, dbfs)
@@ -139,14 +139,14 @@ def _syllable(length_s: float, pitch_hz: float, vowel: Floats, following: Floats
     """A vowel gliding to the next one; peak about 0.3."""
     n = frames(length_s)
     glide = np.linspace(rng.uniform(0.95, 1.05), rng.uniform(0.9, 1.05), n)
-    wobble = 1.0 + 0.01 * np.interp(
-        np.arange(n), np.arange(0, n + 441, 441), rng.standard_normal(n // 441 + 2)[: len(range(0, n + 441, 441))]
-    )
+    knots = np.arange(0, n + 441, 441)  # jitter changes every 10 ms
+    wobble = 1.0 + 0.01 * np.interp(np.arange(n), knots, rng.standard_normal(knots.size))
     cycles = np.cumsum(pitch_hz * glide * wobble) / SAMPLE_RATE_HZ + rng.random()
     source = np.diff(np.floor(cycles), prepend=np.floor(cycles[0])) + 0.02 * rng.standard_normal(n)
-    spectrum = np.fft.rfft(source, 2 * n)
-    freq = np.asarray(np.fft.rfftfreq(2 * n, 1.0 / SAMPLE_RATE_HZ), dtype=np.float64)
-    first, last = (np.fft.irfft(spectrum * _vocal_tract(freq, formants), 2 * n)[:n] for formants in (vowel, following))
+    size = fast_length(n + frames(0.02))  # room for the resonances to ring out
+    spectrum = np.fft.rfft(source, size)
+    freq = np.asarray(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE_HZ), dtype=np.float64)
+    first, last = (np.fft.irfft(spectrum * _vocal_tract(freq, formants), size)[:n] for formants in (vowel, following))
     mix = np.clip(np.linspace(-0.3, 1.3, n), 0.0, 1.0)  # a vowel stands for a while before it moves
     voiced = (1.0 - mix) * first + mix * last
     voiced *= 0.3 / max(float(np.max(np.abs(voiced))), 1e-9)
@@ -157,7 +157,7 @@ def _syllable(length_s: float, pitch_hz: float, vowel: Floats, following: Floats
 
 def _vocal_tract(freq: Floats, formants: Floats) -> Floats:
     """Magnitude of three resonances over the tilt of the glottis and the lips; zero phase is good enough for babble."""
-    tilt = 1.0 / (1.0 + (freq / 450.0) ** 2) ** 0.5
+    tilt = freq**2 / (freq**2 + 110.0**2) / (1.0 + (freq / 450.0) ** 2) ** 0.5
     peaks = np.zeros_like(freq)
     for centre, width in zip(formants, _BANDWIDTHS_HZ, strict=True):
         peaks += 1.0 / np.sqrt(1.0 + ((freq - centre) / (width / 2)) ** 2)

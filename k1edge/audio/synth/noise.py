@@ -56,14 +56,13 @@ def drone(seconds: float, dbfs: float = -20.0, *, seed: int = 0) -> Samples:
     """Sustained pads without an onset: chords that swell and fade over seconds, each under the next, at irregular intervals."""
     rng = np.random.default_rng(seed)
     out = np.zeros(frames(seconds))
-    t = ticks(out.size)
     at_s = -6.0
     while at_s < seconds:
-        length_s = rng.uniform(9.0, 15.0)
-        inside = (t >= at_s) & (t < at_s + length_s)
-        swell = np.sin(np.pi * (t[inside] - at_s) / length_s) ** 2
-        out[inside] += swell * _chord(rng, t[inside])
-        at_s += length_s * rng.uniform(0.35, 0.6)
+        length_s = float(rng.uniform(9.0, 15.0))
+        start, stop = max(0, frames(at_s)), min(out.size, frames(at_s + length_s))
+        t = np.arange(start, stop) / SAMPLE_RATE_HZ
+        out[start:stop] += np.sin(np.pi * (t - at_s) / length_s) ** 2 * _chord(rng, t)
+        at_s += length_s * float(rng.uniform(0.35, 0.6))
     return at_level(out, dbfs)
 
 
@@ -71,9 +70,8 @@ def _chord(rng: np.random.Generator, t: Floats) -> Floats:
     """Four notes of a pentatonic scale, three harmonics each; no two partials close enough to beat at a rhythm."""
     total = np.zeros(t.size)
     for pitch in rng.choice([45, 52, 57, 60, 64, 67, 69, 74], size=4, replace=False):
-        hz = 440.0 * 2.0 ** ((int(pitch) - 69) / 12)
-        for harmonic, height in ((1, 1.0), (2, 0.3), (3, 0.12)):
-            total += height * np.sin(2 * np.pi * hz * harmonic * t + rng.uniform(0, 2 * np.pi))
+        z = np.exp(2j * np.pi * (440.0 * 2.0 ** ((int(pitch) - 69) / 12) * t + rng.random()))
+        total += (z * (1.0 + z * (0.3 + 0.12 * z))).imag
     return total
 
 

@@ -97,12 +97,12 @@ def click_and_drums(bpm: float = 120.0, seconds: float = 60.0, *, seed: int = 1,
 def find_clicks(samples: NDArray[np.floating], rate_hz: float = SAMPLE_RATE_HZ, *, threshold: float = 0.5) -> Floats:
     """Where the clicks of `click_and_drums` are in `samples`, in s, whatever gain, delay, rate or filter they went through.
 
-    The first sample above `threshold` times the robust peak of the recording (so that one spike does not hide all clicks), then
+    The first sample above `threshold` times the peak of nine tenths of all half seconds (one spike shall not hide all clicks), then
     nothing for 150 ms. Good to 0.3 ms where the click comes through undamaged.
     """
     height = np.abs(samples)
     windows = height[: height.size // (int(rate_hz) // 2) * (int(rate_hz) // 2)].reshape(-1, int(rate_hz) // 2)
-    peak = float(np.median(np.max(windows, axis=1))) if windows.size else float(np.max(height, initial=0.0))
+    peak = float(np.quantile(np.max(windows, axis=1), 0.9)) if windows.size else float(np.max(height, initial=0.0))
     found: list[float] = []
     for index in np.flatnonzero(height > threshold * peak).tolist() if peak > 0.0 else []:
         at_s = index / rate_hz
@@ -162,7 +162,7 @@ def _demo(bars: int, _bpm: float) -> list[Section]:
 
 def _step(bars: int, bpm: float) -> list[Section]:
     first = bars // 2
-    return [Section("verse", first, fill=True), Section("faster", bars - first + bars // 6, lead=True, bpm=1.2 * bpm)]
+    return [Section("verse", first, fill=True), Section("faster", bars - first + 1 + bars // 5, lead=True, bpm=1.2 * bpm)]
 
 
 def _ramp(bars: int, bpm: float) -> list[Section]:

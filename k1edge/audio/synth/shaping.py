@@ -45,7 +45,7 @@ def peaked(samples: NDArray[np.floating]) -> Samples:
 
 def band_noise(rng: np.random.Generator, n: int, low_hz: float, high_hz: float, slope: int = 4) -> Floats:
     """Gaussian noise of unit RMS between two corner frequencies, `6 * slope` dB per octave outside, shape (n,)."""
-    size = _fast_length(n)
+    size = fast_length(n)
     freq = np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE_HZ) + 1e-3
     gain = 1.0 / np.sqrt((1.0 + (low_hz / freq) ** (2 * slope)) * (1.0 + (freq / high_hz) ** (2 * slope)))
     noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(size)) * gain, size)[:n]
@@ -60,7 +60,7 @@ def in_room(shot: NDArray[np.floating], wet: float, decay_s: float) -> Samples:
     tail[: frames(0.007)] = 0.0
     tail *= wet / np.sqrt(np.sum(np.square(tail)))
     tail[0] = 1.0
-    size = _fast_length(shot.size + n)
+    size = fast_length(shot.size + n)
     wet_shot = np.fft.irfft(np.fft.rfft(shot, size) * np.fft.rfft(tail, size), size)[: shot.size + n]
     return wet_shot.astype(np.float32)
 
@@ -84,7 +84,7 @@ def add_at(out: Samples, start: int, shot: Samples, gain: float) -> None:
         out[start + skip : stop] += shot[skip : stop - start] * np.float32(gain)
 
 
-def _fast_length(n: int) -> int:
+def fast_length(n: int) -> int:
     """The next 2^k or 3 * 2^k: quick to transform."""
     power = 1 << max(n - 1, 1).bit_length()
     return power * 3 // 4 if power * 3 // 4 >= n else power
