@@ -15,7 +15,8 @@ _LIMITS = ("ge", "le", "min_length", "max_length")
 _HEAD = """\
 # k1edge: every key, commented at its default. Take the # away from what you change.
 # Read in this order, later wins: defaults, /etc/k1edge/k1edge.toml, ~/.config/k1edge/k1edge.toml, environment, flags.
-# Environment: K1EDGE_SECTION__KEY, for example K1EDGE_AUDIO__DEVICE=hw:Loopback. Check a change with "k1edge config check".
+# Environment: K1EDGE_SECTION__KEY, for example K1EDGE_AUDIO__DEVICE=hw:Loopback.
+# "k1edge config check" tells whether a change is right, "k1edge config show" what is in force and why.
 """
 
 
