@@ -1,0 +1,271 @@
+"""The composition root: knows every room, wires them, supervises them, and takes them down in order.
+
+Threads: PortAudio's callback (inside the source) -> `k1-dsp` (`Hearing`) -> this event loop -> `k1-serial` (`SerialNode`). All state in here
+is owned by the event loop; the other threads reach it through `call_soon_threadsafe` alone.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import structlog
+
+from k1edge.audio.source import AudioSource, AudioState
+from k1edge.beat.pipeline import Pipeline
+from k1edge.beat.scheduler import KEEP, Keep, Scheduler
+from k1edge.config import NodeSettings, Settings
+from k1edge.daemon.budget import RestartBudget
+from k1edge.daemon.conductor import Conductor
+from k1edge.daemon.hearing import Heard, Hearing
+from k1edge.daemon.picture import Vitals, draw
+from k1edge.drift.meter import DriftMeter
+from k1edge.errors import K1EdgeError
+from k1edge.events import BeatPlan, FlashReport
+from k1edge.link.dialect import LinkEvent, NodeIdentified, NodeReset, StateChanged
+from k1edge.link.port import NodePort, SerialNode
+from k1edge.link.session import SessionTuning
+from k1edge.report.systemd import Notifier
+from k1edge.snapshot import Snapshot
+from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.1
+"""Pulse of the loop: plans run out, the lag is measured, the watchdog is looked after."""
+
+NOTIFY_EVERY_NS = NS_PER_S
+"""STATUS= and WATCHDOG=1 go out at this pace."""
+
+MOST_LAG_NS = 5 * NS_PER_S
+"""An event loop that ran this late feeds no watchdog."""
+
+DSP_STUCK_NS = 60 * NS_PER_S
+"""A DSP thread that has not come round for this long is stuck in a driver. Opening a device may rightly take 40 s (FAULTS.md 26)."""
+
+DSP_STOP_S = 1.0
+"""How long a stop waits for the DSP thread; one that is stuck in a driver dies with the process."""
+
+
+class PartFailedError(K1EdgeError):
+    """A part failed more often than the restart budget allows; the whole daemon ends and systemd starts it anew."""
+
+
+class Daemon:
+    """Everything between a sound and a flash, as one object to run.
+
+    Args:
+        settings: what to do.
+        source: where the sound comes from.
+        identity: who this is, in status.
+        socket: where the status is served.
+        env: the environment: what systemd says there.
+        watch: called on the event loop with every `Heard` and `LinkEvent`, for views; must be quick.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: AudioSource,
+        *,
+        identity: str,
+        socket: Path,
+        env: Mapping[str, str],
+        watch: Callable[[Heard | LinkEvent], None] | None = None,
+    ) -> None:
+        self.settings = settings
+        self.identity = identity
+        self.socket_path = socket
+        self._source = source
+        self._watch = watch
+        self._started_ns = HostTime(time.monotonic_ns())
+        scheduler = Scheduler(round(settings.node.offset_ms * NS_PER_MS), horizon_ns=settings.node.horizon_ms * NS_PER_MS)
+        self.conductor = Conductor(scheduler, DriftMeter())
+        self._budget = RestartBudget(settings.daemon.restart_budget)
+        self._stop: asyncio.Event | None = None  # set = end in order; made by run()
+        self._stop_requested = False  # a stop that came before run()
+        self._failure: BaseException | None = None  # what ended us, if anything did
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hearing: Hearing | None = None
+        self._node: SerialNode | None = None
+        self._lag_ns: int | None = None
+        self._notifier = Notifier(env)
+        self._pending: set[asyncio.TimerHandle] = set()  # restarts that are waiting for their pause
+
+    async def run(self) -> None:
+        """Run until `stop`, the end of the source, or a failure beyond repair.
+
+        Raises:
+            PartFailedError: the restart budget is spent.
+            DeviceError: the status socket can't be had, another instance runs.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        if self._stop_requested:
+            self._stop.set()
+        from k1edge.report.app import build_app  # noqa: PLC0415 - 150 ms that the DSP thread can use meanwhile
+        from k1edge.report.status import StatusServer  # noqa: PLC0415 - as above
+
+        server = StatusServer(build_app(self.snapshot), self.socket_path)
+        await server.start()  # first of all: it holds the lock that keeps a second instance off the devices
+        try:
+            self._start_parts()
+            self._notifier.ready("listening")
+            log.info(
+                "listening", id=self.identity, socket=str(self.socket_path), audio=self.settings.audio.device, node=self.settings.node.port
+            )
+            await self._tick_until_stopped()
+        finally:
+            await self._shut_down()
+            await server.stop()
+        if self._failure is not None:
+            raise PartFailedError(str(self._failure)) from self._failure
+
+    def stop(self) -> None:
+        """Ask for an orderly end; call it on the event loop, any number of times."""
+        self._stop_requested = True
+        if self._stop is not None:
+            self._stop.set()
+
+    def snapshot(self) -> Snapshot:
+        """Everything at this moment."""
+        vitals = Vitals(self.identity, self._started_ns, self._stop_requested, self._budget.total, self._lag_ns)
+        node = None if self._node is None else self._node.status()
+        return draw(self.settings, vitals, self._source.health(), self.conductor, node, HostTime(time.monotonic_ns()))
+
+    def reload(self, settings: Settings) -> None:
+        """Take over what can change while running: the offset. Says what needs a restart."""
+        self.conductor.scheduler.offset_ns = round(settings.node.offset_ms * NS_PER_MS)
+        ours = self.settings.model_copy(update={"node": self.settings.node.model_copy(update={"offset_ms": settings.node.offset_ms})})
+        if ours != settings:
+            log.warning("some changes need a restart", cure="systemctl restart k1edge")
+        self.settings = ours
+        log.info("configuration reloaded", offset_ms=settings.node.offset_ms)
+
+    # --- parts -----------------------------------------------------------------------------------------------------------------
+
+    def _start_parts(self) -> None:
+        if self.settings.node.port != "off":
+            self._node = SerialNode(_node_port(self.settings.node), on_event=self._post_link, on_failure=self._post_link_failure)
+            self._node.start()
+        self._hearing = Hearing(self._source, self._new_pipeline, self._post_heard, self._post_hearing_ended)
+        self._hearing.start()
+
+    def _new_pipeline(self) -> Pipeline:
+        beat = self.settings.beat
+        return Pipeline(lead_ms=beat.lead_ms)
+
+    async def _shut_down(self) -> None:
+        """The light first: a node must not be left following a daemon that is gone."""
+        self._notifier.stopping()
+        for handle in self._pending:
+            handle.cancel()
+        if self._node is not None:
+            await asyncio.to_thread(self._node.close)
+        if self._hearing is not None and not await asyncio.to_thread(self._hearing.stop, DSP_STOP_S):
+            log.warning("the sound driver does not answer; leaving it behind")
+        log.info("stopped")
+
+    # --- called on other threads: post to the loop -----------------------------------------------------------------------------
+
+    def _post(self, callback: Callable[..., None], *arguments: object) -> None:
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            return
+        try:
+            loop.call_soon_threadsafe(callback, *arguments)
+        except RuntimeError:  # closed between the question and the call: nobody is left to hear
+            return
+
+    def _post_heard(self, heard: Heard) -> None:
+        self._post(self._on_heard, heard)
+
+    def _post_hearing_ended(self, failure: Exception | None) -> None:
+        self._post(self._on_hearing_ended, failure)
+
+    def _post_link(self, event: LinkEvent) -> None:
+        self._post(self._on_link, event)
+
+    def _post_link_failure(self, failure: BaseException) -> None:
+        self._post(self._on_link_failure, failure)
+
+    # --- called on the event loop ----------------------------------------------------------------------------------------------
+
+    def _on_heard(self, heard: Heard) -> None:
+        self._follow(self.conductor.hear(heard, HostTime(time.monotonic_ns())))
+        if self._watch is not None:
+            self._watch(heard)
+
+    def _on_link(self, event: LinkEvent) -> None:
+        if isinstance(event, FlashReport):
+            self.conductor.flashed(event)
+        elif isinstance(event, StateChanged):
+            log.info("node", state=event.state.value, reason=event.reason)
+        elif isinstance(event, NodeIdentified):
+            log.info("node identified", dialect=event.info.dialect, unique_id=event.info.unique_id, firmware=event.info.firmware)
+        elif isinstance(event, NodeReset):
+            log.warning("node reset", cause=event.cause)
+        if self._watch is not None:
+            self._watch(event)
+
+    def _on_hearing_ended(self, failure: Exception | None) -> None:
+        if failure is None:
+            self.stop()
+        elif not self._stop_requested and self._hearing is not None:
+            self._restart("hearing", failure, self._hearing.start)
+
+    def _on_link_failure(self, failure: BaseException) -> None:
+        if not self._stop_requested and self._node is not None:
+            self._restart("link", failure, self._node.start)
+
+    def _restart(self, part: str, failure: BaseException, start: Callable[[], None]) -> None:
+        pause_ns = self._budget.spend(HostTime(time.monotonic_ns()))
+        if pause_ns is None or self._loop is None:
+            log.error("failed too often; ending, so that the whole is started anew", part=part, exc_info=failure)
+            self._failure = failure
+            self.stop()
+            return
+        log.error("part failed; starting it anew", part=part, pause_ms=pause_ns / NS_PER_MS, exc_info=failure)
+        self._pending.add(self._loop.call_later(pause_ns / NS_PER_S, start))
+
+    def _follow(self, plan: BeatPlan | Keep | None) -> None:
+        if self._node is not None and plan is not KEEP:
+            self._node.follow(plan)
+
+    # --- the pulse -------------------------------------------------------------------------------------------------------------
+
+    async def _tick_until_stopped(self) -> None:
+        assert self._stop is not None  # noqa: S101 - run() made it
+        notified_ns = HostTime(0)
+        while not self._stop.is_set():
+            due_ns = time.monotonic_ns() + round(TICK_S * NS_PER_S)
+            await asyncio.sleep(TICK_S)
+            now = HostTime(time.monotonic_ns())
+            self._lag_ns = now - due_ns
+            self._follow(self.conductor.plan(now))
+            if now - notified_ns >= NOTIFY_EVERY_NS:
+                notified_ns = now
+                self._notify(now)
+
+    def _notify(self, now: HostTime) -> None:
+        snapshot = self.snapshot()
+        bpm = "no beat" if snapshot.beat.bpm is None else f"{snapshot.beat.bpm:.1f} bpm {snapshot.beat.lock}"
+        self._notifier.status("; ".join((snapshot.state, bpm, *snapshot.reasons)))
+        if self._healthy(now):
+            self._notifier.feed_watchdog()
+
+    def _healthy(self, now: HostTime) -> bool:
+        """Whether the watchdog may be fed: sound is fresh or its absence is known, every thread turns, the loop is not late."""
+        audio = self._source.health()
+        known = audio.state in {AudioState.OPENING, AudioState.STALLED, AudioState.LOST, AudioState.ENDED}
+        fresh = audio.age_ns is not None and audio.age_ns < 2 * NS_PER_S
+        turning = self._hearing is not None and now - self._hearing.turn_ns < DSP_STUCK_NS
+        return (fresh or known) and turning and (self._lag_ns or 0) < MOST_LAG_NS
+
+
+def _node_port(node: NodeSettings) -> NodePort:
+    return NodePort(
+        port=node.port,
+        unique_id=node.unique_id or None,
+        tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS),
+    )
