@@ -1,0 +1,111 @@
+"""The status as people read it. Pure drawing."""
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from k1edge.snapshot import AudioStatus, BeatStatus, DriftStatus, LatencyStatus, NodeStatus, Snapshot
+
+_STATE_STYLES = {"running": "bold green", "starting": "yellow", "degraded": "bold yellow", "stopping": "yellow"}
+
+AMBER_MS = 20.0
+ALERT_MS = 50.0
+"""What people see of drift: up to 20 ms nothing, above 50 ms everybody."""
+
+
+def table(snapshot: Snapshot) -> RenderableType:
+    """Draw the whole snapshot."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", justify="right")
+    grid.add_column()
+    grid.add_row("state", Text(snapshot.state.upper(), style=_STATE_STYLES[snapshot.state]))
+    for reason in snapshot.reasons:
+        grid.add_row("", Text(reason, style="yellow"))
+    grid.add_row("sound", _audio(snapshot.audio))
+    grid.add_row("beat", _beat(snapshot.beat))
+    grid.add_row("node", _node(snapshot.node))
+    grid.add_row("drift", _drift(snapshot.drift))
+    grid.add_row("delays", _latency(snapshot.latency))
+    process = snapshot.process
+    grid.add_row(
+        "process",
+        f"pid {process.pid}, up {_span(snapshot.uptime_s)}, CPU {process.cpu_s:.1f} s, {process.rss_mb:.0f} MB, {process.threads} threads, "
+        f"loop lag {_of(process.loop_lag_ms, '.1f', 'ms')}, {process.restarts} restarts",
+    )
+    return Panel(grid, title=f"k1edge {snapshot.version}", subtitle=f"{snapshot.id} at {snapshot.wall_time}", expand=False)
+
+
+def unreachable(words: str) -> RenderableType:
+    """What stands there while the daemon can't be asked."""
+    return Panel(Text(words, style="red"), title="k1edge", expand=False)
+
+
+def _audio(audio: AudioStatus) -> RenderableType:
+    first = Text(f"{audio.state.upper()}  ", style="green" if audio.state == "live" else "yellow")
+    first.append(f"{audio.device}, {_of(audio.device_rate_hz, 'd', 'Hz')}, {_of(audio.channels, 'd', 'channels')}", style="default")
+    second = (
+        f"level {_of(audio.level_dbfs, '.1f', 'dBFS')}, age {_of(audio.age_ms, '.0f', 'ms')}, clock {_of(audio.drift_ppm, '+.1f', 'ppm')}"
+        f"{' (estimated)' if audio.clock_estimated else ''}, {audio.xruns} xruns, {audio.overrun_frames} frames lost, "
+        f"epoch {audio.epoch}, reopened {audio.reopened}"
+    )
+    return Group(first, *_why(audio.reason), second)
+
+
+def _beat(beat: BeatStatus) -> RenderableType:
+    line = Text(f"{beat.lock.upper()}  ", style="green" if beat.lock in {"locked", "holding"} else "yellow")
+    line.append(f"{_of(beat.bpm, '.1f', 'bpm')}, in bar {beat.beat_in_bar or '-'}, confidence {beat.confidence:.2f}", style="default")
+    return line.append(f", {beat.committed} committed", style="default")
+
+
+def _node(node: NodeStatus | None) -> RenderableType:
+    if node is None:
+        return Text('none: node.port is "off"', style="dim")
+    first = Text(f"{node.state.upper()}  ", style="green" if node.state == "ready" else "yellow")
+    first.append(
+        f"{node.port}, {node.dialect or '-'} {node.timing or ''}, id {node.unique_id or '-'}, firmware {node.firmware or '-'}",
+        style="default",
+    )
+    beats = f"sent {node.sent} = fired {node.fired} + late {node.late} + missed {node.missed} + cancelled {node.cancelled} + pending {node.pending}"
+    clock = (
+        f"clock within ±{_of(node.offset_bound_us, '.0f', 'us')}, likely {_of(node.sync_error_us, '.0f', 'us')}, "
+        f"{_of(node.node_drift_ppm, '+.1f', 'ppm')}, {_of(node.pings, 'd', 'pings')}"
+    )
+    wire = (
+        f"frames {node.frames_in} in, {node.frames_out} out, {node.bad_frames} bad, {node.garbage_bytes} B garbage, "
+        f"{node.resets} resets, reopened {node.reopened}"
+    )
+    return Group(first, *_why(node.reason), *([beats, clock] if node.timing == "timed" else [f"sent {node.sent} lines"]), wire)
+
+
+def _drift(drift: DriftStatus) -> RenderableType:
+    if drift.drift_ms is None:
+        return Text("no flash to compare with the music yet", style="dim")
+    size = abs(drift.drift_ms)
+    line = Text(f"{drift.drift_ms:+.1f} ms  ", style="green" if size <= AMBER_MS else "yellow" if size <= ALERT_MS else "bold red")
+    line.append(f"p95 {_of(drift.drift_p95_ms, '.1f', 'ms')} against {drift.drift_ref or '-'}, {drift.flashes} flashes; ", style="default")
+    line.append(f"prediction {_of(drift.beat_residual_ms, '+.1f', 'ms')}, node {_of(drift.fire_error_us, '+.0f', 'us')} ", style="default")
+    return line.append(f"(p95 {_of(drift.fire_error_p95_us, '.0f', 'us')})", style="default")
+
+
+def _latency(latency: LatencyStatus) -> str:
+    return (
+        f"capture {_of(latency.capture_ms, '.1f', '')}+ window {latency.window_ms:.1f} + transport {_of(latency.transport_ms, '.1f', '')}+ "
+        f"LEDs {_of(latency.led_tx_ms, '.1f', '')}= {_of(latency.total_ms, '.1f', 'ms')}; committed {latency.lead_ms:g} ms ahead, "
+        f"offset {latency.offset_ms:+g} ms"
+    )
+
+
+def _why(reason: str | None) -> list[Text]:
+    return [Text(reason, style="yellow")] if reason else []
+
+
+def _of(value: float | None, form: str, unit: str) -> str:
+    return f"- {unit}" if value is None else f"{value:{form}} {unit}"
+
+
+def _span(seconds: float) -> str:
+    minutes, s = divmod(int(seconds), 60)
+    hours, m = divmod(minutes, 60)
+    days, h = divmod(hours, 24)
+    return f"{days} d {h} h" if days else f"{h} h {m} min" if h else f"{m} min {s} s"
