@@ -17,6 +17,7 @@ Every style of `styles.STYLES` is a preset of the same name: a verse and chorus 
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TypedDict, Unpack
 
@@ -51,7 +52,7 @@ def song(name: str, *, seed: int = 1, seconds: float = 60.0, **choices: Unpack[_
     Args:
         name: one of `PRESETS`.
         seed: of key, melody, velocities and timing; the same arguments give the same samples.
-        seconds: duration; the forms want 15 or more.
+        seconds: duration; the forms want 12 or more.
         choices: `bpm`, `swing`, `humanise_ms`, `lead_in_s`, `noise_dbfs` as in `render`, instead of the preset's own.
 
     Raises:
@@ -147,10 +148,10 @@ def _shaped(name: str, style: str, form: Callable[[int, float], Sequence[Section
 
 
 def _demo(bars: int, _bpm: float) -> list[Section]:
-    """In shares of the whole, so that 20 s have everything that 120 s have."""
-    intro, build = max(2, bars // 10), max(2, bars // 6)
-    pause = 2 if bars < 24 else 4
-    first = max(2, (bars - intro - build - pause) // 2)
+    """In shares of the whole, so that 12 s have everything that 120 s have."""
+    intro, build = max(1, bars // 10), max(2, bars // 6)
+    pause = 1 if bars < 12 else 2 if bars < 24 else 4
+    first = max(1, (bars - intro - build - pause) // 2)
     return [
         Section("intro", intro, drums="light"),
         Section("verse", build, fill=True),
@@ -180,7 +181,7 @@ def _break(out: Section) -> Callable[[int, float], Sequence[Section]]:
 
 def _quiet(seed: int, seconds: float, choices: _Choices) -> Song:
     loud = song("house", seed=seed, seconds=seconds, **choices)
-    return loud.scaled(-40.0).with_noise(-70.0, seed=seed)
+    return replace(loud.scaled(-40.0).with_noise(-70.0, seed=seed), name="quiet")
 
 
 def _song_change(seed: int, seconds: float, choices: _Choices) -> Song:
