@@ -69,9 +69,13 @@ class KeptText:
 
 
 def readable(data: bytes) -> str:
-    r"""Decode for people: newlines stay, other control characters and bytes that are not UTF-8 become \x.. escapes."""
-    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+    """Decode for people, so that no terminal obeys it; see `printable`."""
+    return printable(data.decode("utf-8", "backslashreplace"))
+
+
+def printable(text: str) -> str:
+    r"""Leave newlines and turn every other character that does not print (control, lone surrogate) into a \x.. or \u.. escape."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text.replace("\r\n", "\n"))
 
 
 def json_object(line: bytes) -> dict[str, Any] | None:

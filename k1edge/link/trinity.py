@@ -17,7 +17,7 @@ from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, StateChanged
 from k1edge.link.identify import ASK_STATUS, DRAIN_NS
 from k1edge.link.lightwave import BOOT_MARKS, STOP, phase_line, playable_bpm, start_line
-from k1edge.link.lines import KeptText, LineBuffer, json_object, readable
+from k1edge.link.lines import KeptText, LineBuffer, json_object, printable, readable
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 TRANSPORT_NS = 2 * NS_PER_MS
@@ -277,7 +277,7 @@ class TrinitySession:
         self._events.append(NodeReset(cause))
 
     def _count_unknown(self, kind: str) -> None:
-        kind = kind[:48]
+        kind = printable(kind[:48])
         if kind not in self.unknown_replies and len(self.unknown_replies) >= MAX_KINDS:
             kind = "others"
         self.unknown_replies[kind] = self.unknown_replies.get(kind, 0) + 1

@@ -1,0 +1,84 @@
+"""A session on a wire: each step of it, with the clock read where it matters. Owned by the node's thread (`port`)."""
+
+import errno
+import select
+import time
+
+from k1edge.events import BeatPlan
+from k1edge.link.device import Wire
+from k1edge.link.session import NodeSession
+from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
+
+LOOK_NS = 5 * NS_PER_MS
+"""The port is read at least this often: on some Raspberry Pi kernels cdc-acm does not wake a waiting poll."""
+
+STUCK_NS = 5 * NS_PER_S
+"""A node that has not read for so long is closed and opened anew."""
+
+RELEASE_NS = 400 * NS_PER_MS
+"""How long a goodbye may take; the timed node stops by itself after 1.5 s anyway."""
+
+
+class Conversation:
+    """One conversation: the session and its wire, moved along step by step."""
+
+    def __init__(self, wire: Wire, session: NodeSession) -> None:
+        self.wire = wire
+        self.session = session
+        self._touched = True  # something happened since data_to_send was asked last
+        self._settled = False
+
+    def follow(self, plan: BeatPlan | None) -> None:
+        """Hand the session a plan."""
+        self.session.follow(plan, HostTime(time.monotonic_ns()))
+        self._touched = True
+
+    def write(self) -> None:
+        """Write what is due, unless the node still has earlier bytes to read: then what would be said now is built when it can be sent.
+
+        Raises:
+            OSError: the device is gone, or does not read (ETIMEDOUT).
+        """
+        now = time.monotonic_ns()
+        wire = self.wire
+        if wire.waiting_bytes:
+            wire.flush(now)
+            if wire.waiting_bytes and wire.blocked_since_ns is not None and now - wire.blocked_since_ns >= STUCK_NS:
+                raise TimeoutError(errno.ETIMEDOUT, "the node has not read for 5 s")
+        if wire.waiting_bytes:
+            return
+        deadline = self.session.next_deadline()
+        if self._touched or (deadline is not None and now >= deadline):
+            self._touched = False
+            now = time.monotonic_ns()
+            wire.send(self.session.data_to_send(HostTime(now)), now)
+
+    def wait(self, wake_fd: int) -> bool:
+        """Wait for bytes, room to write, the deadline or a wake-up; True for the last."""
+        poll = select.poll()
+        poll.register(wake_fd, select.POLLIN)
+        poll.register(self.wire.fd, select.POLLIN | (select.POLLOUT if self.wire.waiting_bytes else 0))
+        deadline = self.session.next_deadline()
+        left_ns = LOOK_NS if deadline is None else min(LOOK_NS, deadline - time.monotonic_ns())
+        ready = poll.poll(max(1.0, left_ns / NS_PER_MS))
+        return any(fd == wake_fd for fd, _ in ready)
+
+    def read(self) -> None:
+        """Take what has arrived, whatever `wait` saw: see `LOOK_NS`."""
+        data = self.wire.read()
+        if data:
+            self.session.receive_data(data, HostTime(time.monotonic_ns()))
+            self._touched = True
+
+    def release(self) -> None:
+        """Say goodbye, and see it off."""
+        self.settle()
+        now = time.monotonic_ns()
+        self.wire.send(self.session.data_to_send(HostTime(now)), now)
+        self.wire.drain(now + RELEASE_NS)
+
+    def settle(self) -> None:
+        """Close the session, once."""
+        if not self._settled:
+            self._settled = True
+            self.session.close(HostTime(time.monotonic_ns()))

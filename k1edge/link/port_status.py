@@ -1,0 +1,65 @@
+"""What a node's port is told and what it tells: values only."""
+
+from dataclasses import astuple, dataclass, field
+
+from k1edge.events import ClockMap
+from k1edge.link.backoff import FIRST_NS, LAST_NS
+from k1edge.link.dialect import LinkCounters, LinkState, NodeInfo
+from k1edge.link.session import SessionTuning
+
+
+@dataclass(frozen=True, slots=True)
+class NodePort:
+    """Where the node is and how patiently it is treated.
+
+    Attributes:
+        port: "auto", "VID:PID[:SERIAL]" or a path.
+        unique_id: the only node to accept, None for any.
+        tuning: waits of the conversation.
+        first_pause_ns: shortest pause before trying again.
+        last_pause_ns: longest.
+    """
+
+    port: str = "auto"
+    unique_id: str | None = None
+    tuning: SessionTuning = field(default_factory=SessionTuning)
+    first_pause_ns: int = FIRST_NS
+    last_pause_ns: int = LAST_NS
+
+
+@dataclass(frozen=True, slots=True)
+class PortStatus:
+    """The node as any thread may read it.
+
+    Attributes:
+        port: as configured.
+        path: the device in use or last used, None before the first.
+        state: of the link.
+        reason: why it is not READY, with the cure.
+        info: who answered last; None before.
+        timed: whether the dialect carries time; None before a node is known.
+        counters: totals over all conversations; beats pending in one that broke off count as missed.
+        clock: the newest fit, None without.
+        reopened: times the port was opened after the first.
+        kept_text: the last text that was no message.
+        unknown_replies: replies not understood, by kind.
+        dropped: writes given up because the node did not read.
+    """
+
+    port: str
+    path: str | None = None
+    state: LinkState = LinkState.CLOSED
+    reason: str | None = "not started"
+    info: NodeInfo | None = None
+    timed: bool | None = None
+    counters: LinkCounters = field(default_factory=LinkCounters)
+    clock: ClockMap | None = None
+    reopened: int = 0
+    kept_text: str = ""
+    unknown_replies: tuple[tuple[str, int], ...] = ()
+    dropped: int = 0
+
+
+def total(one: LinkCounters, other: LinkCounters) -> LinkCounters:
+    """The counters of two conversations, added."""
+    return LinkCounters(*(a + b for a, b in zip(astuple(one), astuple(other), strict=True)))
