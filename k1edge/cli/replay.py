@@ -23,6 +23,7 @@ from rich.table import Table
 from k1edge.audio.replay import DEFAULT_BLOCK_FRAMES, ReplaySource
 from k1edge.audio.source import EndOfStreamError
 from k1edge.beat.pipeline import Event, Pipeline
+from k1edge.cli.options import ConfigOption, JsonOption, settings_from
 from k1edge.events import Beat, Onset
 from k1edge.timebase import SAMPLE_RATE_HZ
 
@@ -47,7 +48,7 @@ class Tally:
         samples: consumed so far, at 44.1 kHz.
         beats: lines of committed beats.
         onsets: times of onsets in s.
-        wall_s: from opening the file to its end.
+        wall_s: from the file's first block to its end.
         cpu_s: the same in CPU time of this process, all threads: decoding, resampling, tracking and printing, not Python's start.
     """
 
@@ -76,19 +77,22 @@ class Tally:
 def replay(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Sound file: wav, flac, ogg, mp3.", show_default=False)],
     *,
-    json_lines: Annotated[bool, typer.Option("--json", help="One JSON object per line on stdout, flushed as found.")] = False,
+    json_lines: JsonOption = False,
     block: Annotated[
         int, typer.Option("--block", min=1, max=MAX_BLOCK_FRAMES, help="Samples per block; changes nothing in the lines.")
     ] = DEFAULT_BLOCK_FRAMES,
     realtime: Annotated[bool, typer.Option("--realtime", help="At the speed of the music instead of as fast as possible.")] = False,
+    config: ConfigOption = None,
 ) -> None:
     """Find the beats of a sound FILE with the pipeline that runs live.
 
-    `time` is where a beat falls, in seconds of the file, committed 100 ms ahead; `announced` is how much sound had been consumed by
+    `time` is where a beat falls, in seconds of the file, committed `beat.lead_ms` (100) ahead; `announced` is how much sound had been consumed by
     then. `cpu_s` in the summary counts decoding, resampling, tracking and printing, not the start of the program.
     """
+    beat = settings_from(config, {}).beat
+    pipeline = Pipeline(lead_ms=beat.lead_ms)
     with _progress(json_lines=json_lines) as show:
-        tally = _stream(file, block, realtime=realtime, emit=_print_line if json_lines else None, show=show)
+        tally = _stream(ReplaySource(file, block, realtime), pipeline, emit=_print_line if json_lines else None, show=show)
     if json_lines:
         _print_line(tally.line())
     else:
@@ -118,13 +122,11 @@ def event_line(event: Event) -> Line | None:
 
 
 def _stream(
-    file: Path, block: int, *, realtime: bool, emit: Callable[[Line], None] | None, show: Callable[[float, float | None], None]
+    source: ReplaySource, pipeline: Pipeline, *, emit: Callable[[Line], None] | None, show: Callable[[float, float | None], None]
 ) -> Tally:
     tally = Tally()
     wall_s, cpu_s = time.perf_counter(), time.process_time()
-    source = ReplaySource(file, block, realtime)
     try:
-        pipeline = Pipeline()
         for event in _events(source, pipeline, tally, show):
             line = event_line(event)
             if line is not None:
