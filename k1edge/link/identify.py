@@ -93,8 +93,7 @@ class Identifier:
             line, rest = self._lines.take(rest)
             if line:
                 self._judge(line, rest, now)
-        if self.outcome is None or self.outcome.verdict is Verdict.UNRECOGNISED:
-            self.kept.add(data)
+        self.kept.add(data[: len(data) - len(rest)])
 
     def data_to_send(self, now: HostTime) -> list[bytes]:
         """Return the one line that is due, if any, to be written in one write."""

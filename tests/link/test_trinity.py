@@ -1,0 +1,309 @@
+import itertools
+import json
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from k1edge.events import BeatPlan, Timeline
+from k1edge.link.dialect import Dialect, LinkEvent, LinkState, NodeIdentified, NodeReset, StateChanged
+from k1edge.link.identify import ASK_STATUS, DRAIN_NS
+from k1edge.link.lightwave import MAX_LINE, STOP, phase_line, playable_bpm, start_line
+from k1edge.link.lightwave_console import LightwaveConsole
+from k1edge.link.trinity import TRANSPORT_NS, Health, TrinitySession
+from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
+
+T0 = 1_000 * NS_PER_S
+OK_SYNC = b'{"type":"trinity.sync","success":true,"data":{"dispatched":true}}\n'
+
+
+def at(ms: float) -> HostTime:
+    return HostTime(T0 + round(ms * NS_PER_MS))
+
+
+def plan(bpm: float, *, beat_at_ms: float = 0.0, valid_ms: float = 60_000.0) -> BeatPlan:
+    return BeatPlan(Timeline(60e9 / bpm, 0.0, float(at(beat_at_ms))), (), at(valid_ms))
+
+
+def events(session: TrinitySession) -> list[LinkEvent]:
+    taken = []
+    while (event := session.next_event()) is not None:
+        taken.append(event)
+    return taken
+
+
+@dataclass
+class Bench:
+    """A session and a little LightwaveOS, driven by the session's own deadlines; every line takes `transport_ms` to arrive."""
+
+    transport_ms: float = 2.0
+    console: LightwaveConsole = field(default_factory=LightwaveConsole)
+    session: TrinitySession = field(default_factory=lambda: TrinitySession(at(0)))
+    now: int = at(0)
+    sent: list[tuple[int, bytes]] = field(default_factory=list)
+    flashes_us: list[int] = field(default_factory=list)
+    mute: bool = False
+
+    def step(self) -> None:
+        for line in self.session.data_to_send(HostTime(self.now)):
+            self.sent.append((self.now, line))
+            arrival_us = (self.now + round(self.transport_ms * NS_PER_MS)) // 1_000
+            self.flash(arrival_us)
+            for reply in self.console.receive(line, arrival_us):
+                if not self.mute:
+                    self.session.receive_data(reply, HostTime(self.now))
+
+    def flash(self, until_us: int) -> None:
+        while (due := self.console.flash(until_us)) is not None:
+            self.flashes_us.append(due)
+
+    def run(self, until: HostTime) -> None:
+        """Call the session at its deadlines only; a deadline that stays where nothing is sent would loop for ever."""
+        for _ in range(20_000):
+            self.step()
+            due = self.session.next_deadline()
+            if due is None or due >= until:
+                break
+            self.now = max(self.now + 1, due)
+        else:
+            pytest.fail("a busy loop")
+        self.now = until
+        self.flash(until // 1_000)
+
+    def lines(self, needle: bytes) -> list[tuple[int, bytes]]:
+        return [(when, line) for when, line in self.sent if needle in line]
+
+
+def test_it_is_a_dialect_without_time() -> None:
+    dialect: Dialect = TrinitySession(at(0))
+    assert dialect.timed is False
+    assert dialect.clock() is None
+
+
+@pytest.mark.parametrize(("line", "length"), [(phase_line(120, 0.5), 56), (start_line(120), 54), (STOP, 40), (phase_line(300, 0.999), 56)])
+def test_lines_have_the_lengths_of_the_protocol(line: bytes, length: int) -> None:
+    assert len(line) == length <= MAX_LINE
+    json.loads(line)
+
+
+@given(st.floats(30, 300), st.floats(-10, 10))
+def test_a_phase_is_wrapped_after_rounding_and_every_line_fits(bpm: float, phase: float) -> None:
+    line = json.loads(phase_line(bpm, phase))
+    assert 0.0 <= line["beat_phase"] < 1.0
+    assert abs((line["beat_phase"] - phase + 0.5) % 1.0 - 0.5) <= 0.0005 + 1e-9
+    assert 30 <= line["bpm"] <= 300
+    assert len(phase_line(bpm, phase)) <= MAX_LINE
+    assert phase_line(120, 0.9996) == phase_line(120, 0.0)
+
+
+def test_fault_47_stop_is_the_first_thing_said_with_and_without_a_plan() -> None:
+    for wanted in (None, plan(120)):
+        bench = Bench()
+        bench.console.external = True  # a crash left it so
+        bench.session.follow(wanted, at(0))
+        bench.step()
+        assert bench.sent[0][1] == STOP
+        assert not bench.console.external
+
+
+def test_beats_begin_when_start_was_taken() -> None:
+    bench = Bench()
+    bench.session.follow(plan(120), at(0))
+    bench.run(at(2_000))
+    kinds = [line for _, line in bench.sent[:3]]
+    assert kinds[0] == STOP
+    assert kinds[1] == start_line(120)
+    assert b"trinity.beat" in kinds[2]
+    assert bench.console.external
+    assert StateChanged(LinkState.READY, None) in events(bench.session)
+
+
+def test_a_start_that_was_not_dispatched_is_asked_again_and_no_beat_is_sent() -> None:
+    session = TrinitySession(at(0))
+    session.follow(plan(120), at(0))
+    assert session.data_to_send(at(0)) == [STOP]
+    session.receive_data(OK_SYNC, at(10))
+    assert session.data_to_send(at(60)) == [start_line(120)]
+    session.receive_data(OK_SYNC.replace(b"true}}", b"false}}"), at(70))
+    told = [event for event in events(session) if isinstance(event, StateChanged)]
+    assert told[-1].state is LinkState.DEGRADED
+    assert "dispatched" in str(told[-1].reason)
+    sent = [line for ms in range(80, 1_100, 5) for line in session.data_to_send(at(ms))]
+    assert sent == [start_line(120)]
+    session.receive_data(OK_SYNC, at(1_110))
+    assert events(session) == [StateChanged(LinkState.READY, None)]
+    assert any(b"trinity.beat" in line for ms in range(1_150, 2_000, 5) for line in session.data_to_send(at(ms)))
+
+
+@pytest.mark.parametrize("bpm", [30.0, 59.99, 120.0, 174.5, 299.9])
+def test_corrections_are_mid_beat_true_on_arrival_and_one_a_beat(bpm: float) -> None:
+    bench = Bench()
+    wanted = plan(bpm, beat_at_ms=123.4)
+    bench.session.follow(wanted, at(0))
+    bench.run(at(20_000))
+    beats = bench.lines(b"trinity.beat")
+    for when, line in beats:
+        told = json.loads(line)
+        true = wanted.timeline.phase_at(when + TRANSPORT_NS)
+        assert abs(told["beat_phase"] - true) <= 0.0006
+        assert 0.3 <= told["beat_phase"] <= 0.7
+        assert "tick" not in told
+    wished = (20_000 - 200) * bpm / 60_000
+    assert wished - 3 <= len(beats) <= wished + 1
+    assert bench.session.counters().sent == len(beats)
+
+
+def test_never_more_than_twenty_lines_a_second_whatever_is_asked() -> None:
+    rng = random.Random(5)
+    bench = Bench()
+    for ms in range(0, 10_000, 7):
+        bench.now = at(ms)
+        bench.session.follow(plan(rng.uniform(30, 300), beat_at_ms=rng.uniform(0, 500)) if rng.random() < 0.7 else None, at(ms))
+        bench.step()
+    times = [when for when, _ in bench.sent]
+    assert len(times) > 20
+    assert min(b - a for a, b in itertools.pairwise(times)) >= 50 * NS_PER_MS
+
+
+def test_the_node_flashes_on_the_beat_and_once_a_beat_through_a_tempo_change() -> None:
+    bench = Bench()
+    first = plan(120, beat_at_ms=40)
+    bench.session.follow(first, at(0))
+    bench.run(at(10_000))
+    second = BeatPlan(Timeline(60e9 / 126, 20.0, first.timeline.time_at(20.0)), (), at(60_000))  # beat 20 falls at 10,040 ms
+    bench.session.follow(second, at(10_000))
+    bench.run(at(20_000))
+    late = [us * 1_000 for us in bench.flashes_us if us * 1_000 > at(12_000)]
+    errors_ms = [((second.timeline.beat_at(when) + 0.5) % 1.0 - 0.5) * 476 for when in late]
+    assert max(abs(error) for error in errors_ms) <= 476 / 255 + 0.5  # the node's own phase resolution and half a thousandth
+    gaps = [b - a for a, b in itertools.pairwise(late)]
+    assert min(gaps) > 400 * NS_PER_MS
+    assert len(late) in {16, 17}
+
+
+@pytest.mark.parametrize("bpm", [29.9, 300.1, 0.5, 1e9])
+def test_a_tempo_the_node_would_drop_is_never_sent(bpm: float) -> None:
+    assert not playable_bpm(bpm)
+    bench = Bench()
+    bench.session.follow(plan(bpm), at(0))
+    bench.run(at(5_000))
+    assert {line for _, line in bench.sent} == {STOP, ASK_STATUS}
+
+
+@pytest.mark.parametrize("how", ["none", "expired", "tempo"])
+def test_fault_46_a_plan_that_ends_stops_the_node(how: str) -> None:
+    bench = Bench()
+    bench.session.follow(plan(120, valid_ms=3_000 if how == "expired" else 60_000), at(0))
+    bench.run(at(2_500))
+    assert bench.console.external
+    if how != "expired":
+        bench.session.follow(None if how == "none" else plan(20), at(2_500))
+    bench.run(at(3_060))
+    assert not bench.console.external
+    assert bench.sent[-1][1] == STOP
+    bench.session.follow(plan(100, beat_at_ms=3_000), at(3_100))
+    bench.run(at(6_000))
+    assert bench.console.external
+    assert bench.console.bpm == 100
+
+
+def test_fault_46_close_sends_stop_at_once_and_then_nothing() -> None:
+    bench = Bench()
+    bench.session.follow(plan(120), at(0))
+    bench.run(at(3_000))
+    bench.session.data_to_send(at(3_001))
+    bench.session.close(at(3_002))
+    assert bench.session.next_deadline() == at(3_002)
+    assert bench.session.data_to_send(at(3_002)) == [STOP]
+    assert bench.session.data_to_send(at(3_003)) == []
+    bench.session.follow(plan(120), at(3_004))
+    assert bench.session.data_to_send(at(9_000)) == []
+    assert bench.session.next_deadline() is None
+
+
+def test_the_last_stop_is_repeated_until_it_is_answered() -> None:
+    bench = Bench(mute=True)
+    bench.run(at(3_500))
+    stops = [when for when, line in bench.sent if line == STOP]
+    assert [(when - T0) // NS_PER_S for when in stops] == [0, 1, 2, 3]
+
+
+def test_health_goes_from_no_rx_to_healthy_stale_and_disconnected() -> None:
+    bench = Bench()
+    assert bench.session.health is Health.OPEN_NO_RX
+    bench.run(at(1_000))
+    assert bench.session.health is Health.RX_HEALTHY
+    bench.mute = True
+    bench.run(at(30_000))
+    states = [(event.state, str(event.reason).split(":")[0]) for event in events(bench.session) if isinstance(event, StateChanged)]
+    assert states == [
+        (LinkState.HANDSHAKE, "OPEN_NO_RX"),
+        (LinkState.READY, "None"),
+        (LinkState.DEGRADED, "RX_STALE"),
+        (LinkState.CLOSED, "DISCONNECTED"),
+    ]
+
+
+def test_malformed_replies_degrade_and_a_good_one_heals() -> None:
+    session = TrinitySession(at(0))
+    session.receive_data(OK_SYNC, at(1))
+    session.receive_data(b'{"torn":\n{"torn":\n', at(2))
+    assert session.health is Health.RX_HEALTHY
+    session.receive_data(b"{\xff}\n", at(3))
+    assert session.health is Health.RX_MALFORMED
+    session.receive_data(OK_SYNC, at(4))
+    assert session.health is Health.RX_HEALTHY
+    states = [event.state for event in events(session) if isinstance(event, StateChanged)]
+    assert states == [LinkState.HANDSHAKE, LinkState.READY, LinkState.DEGRADED, LinkState.READY]
+    assert session.counters().bad_frames == 3
+    assert session.counters().frames_in == 2
+
+
+def test_unknown_replies_are_kept_by_kind_and_bounded() -> None:
+    session = TrinitySession(at(0))
+    for number in range(100):
+        session.receive_data(b'{"type":"kind%d","success":true}\n' % number, at(number))
+        session.receive_data(b"[I] frame %d\n" % number, at(number))
+    session.receive_data(b'{"type":"\\ud800\\u001b"}\n{"a":1}\n', at(200))
+    assert len(session.unknown_replies) <= 33
+    assert session.unknown_replies["text"] == 100
+    assert sum(session.unknown_replies.values()) == 202
+    assert all(kind.isprintable() for kind in session.unknown_replies)
+
+
+def test_a_node_that_boots_is_left_alone_then_stopped_and_started_again() -> None:
+    bench = Bench()
+    bench.session.follow(plan(120), at(0))
+    bench.run(at(3_000))
+    events(bench.session)
+    bench.console = LightwaveConsole()
+    bench.session.receive_data(b"ESP-ROM:esp32s3\r\nrst:0x3 (SW)\r\n", at(3_000))
+    resets = [event for event in events(bench.session) if isinstance(event, NodeReset)]
+    assert len(resets) == 1
+    assert bench.session.counters().resets == 1
+    before = len(bench.sent)
+    bench.run(at(8_000))
+    assert bench.sent[before][0] == at(3_000) + DRAIN_NS
+    assert [line for _, line in bench.sent[before : before + 2]] == [STOP, start_line(120)]
+    assert bench.console.external
+
+
+def test_identified_is_the_first_event() -> None:
+    first = events(TrinitySession(at(0), firmware="3.1"))[0]
+    assert isinstance(first, NodeIdentified)
+    assert (first.info.dialect, first.info.firmware, first.info.unique_id) == ("trinity", "3.1", None)
+
+
+@given(st.lists(st.one_of(st.binary(max_size=40), st.sampled_from([OK_SYNC, b"{\n", b"\n", b"rst:0x1\n"])), max_size=12), st.integers(1, 7))
+def test_any_chunking_gives_the_same_lines_and_counts(pieces: list[bytes], size: int) -> None:
+    data = b"".join(pieces)
+    whole, parts = TrinitySession(at(0)), TrinitySession(at(0))
+    whole.receive_data(data, at(5))
+    for start in range(0, len(data), size):
+        parts.receive_data(data[start : start + size], at(5))
+    assert whole.counters() == parts.counters()
+    assert whole.unknown_replies == parts.unknown_replies
+    assert whole.data_to_send(at(6)) == parts.data_to_send(at(6))
+    assert whole.next_deadline() == parts.next_deadline()
