@@ -199,7 +199,9 @@ class Daemon:
     def _on_link(self, event: LinkEvent) -> None:
         if isinstance(event, FlashReport):
             self.conductor.flashed(event)
-            log.debug("flash", beat=event.beat_id, fate=event.fate.value, due_ns=event.due_ns, fired_ns=event.fired_ns, bound_us=event.bound_us)
+            log.debug(
+                "flash", beat=event.beat_id, fate=event.fate.value, due_ns=event.due_ns, fired_ns=event.fired_ns, bound_us=event.bound_us
+            )
         elif isinstance(event, StateChanged):
             log.info("node", state=event.state.value, reason=event.reason)
         elif isinstance(event, NodeIdentified):
