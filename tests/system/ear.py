@@ -18,7 +18,6 @@ from tests.system.sound_server import DEVICE, RATE_HZ, SoundServer
 _BLOCK_FRAMES = 441
 _LATENCY_S = 0.05
 _SETTLING_S = 1.5  # PortAudio's first timestamps behind PulseAudio are wrong by hundreds of ms
-_CLICK_FRAMES = 256
 _SEARCH_FRAMES = RATE_HZ // 5  # less than half a beat, so that the next click is not taken for this one
 
 
@@ -59,10 +58,10 @@ class Recording:
     def find(self, sound: NDArray[np.float32], about_ns: float) -> float | None:
         """When the start of `sound` was in the air, host ns, within a fifth of a second of `about_ns`; None if it was not heard.
 
-        The way is digital and without loss, so the correlation peak is exact.
+        The way is digital and without loss, so the correlation peak is exact. A click wants 256 frames, music some thousand.
         """
         guess = round((about_ns - self.air_ns(0)) * RATE_HZ / 1e9)
-        template = sound[:_CLICK_FRAMES].astype(np.float64) * 32767.0
+        template = sound.astype(np.float64) * 32767.0
         low = max(0, guess - _SEARCH_FRAMES)
         window = self.pcm[low : guess + _SEARCH_FRAMES]
         if len(window) < len(template) or not template.any():
