@@ -35,10 +35,12 @@ def build_app(snapshot: Callable[[], Snapshot]) -> Starlette:
         body = {"ok": well, "state": now.state, "reasons": list(now.reasons)}
         return JSONResponse(body, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, headers=_FRESH)
 
-    return Starlette(
+    app = Starlette(
         routes=[Route("/status", status), Route("/healthz", healthz)],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    app.router.redirect_slashes = False
+    return app
 
 
 _FRESH = {"cache-control": "no-store"}

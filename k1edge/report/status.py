@@ -55,7 +55,9 @@ class _Connection(H11Protocol):
         transport.set_write_buffer_limits(_MOST_ANSWERS_UNREAD_BYTES)
         by_age = self._by_age()
         if len(by_age) >= MOST_CLIENTS:
-            next(iter(by_age)).transport.abort()
+            oldest = next(iter(by_age))
+            del by_age[oldest]  # at once: it is lost only in the loop's next turn, and a crowd comes in one
+            oldest.transport.abort()
         by_age[self] = None
         self._restart_timer()
 
