@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -105,7 +106,7 @@ class Edge:
         msg = f"waited {timeout_s} s in vain for: {what}\nlast status: {json.dumps(status, indent=1)}\n{self.log()[-6000:]}"
         raise AssertionError(msg)
 
-    def signal(self, number: int) -> None:
+    def send(self, number: int) -> None:
         """Send a signal."""
         self._running.send_signal(number)
 
@@ -119,7 +120,7 @@ class Edge:
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 3.0) -> int:
         """Ask it to end; its exit code."""
-        self.signal(number)
+        self.send(number)
         return self.wait_exit(timeout_s)
 
     def close(self) -> None:
