@@ -12,10 +12,10 @@ from collections import deque
 import numpy as np
 
 from k1edge.audio.source import AudioBlock
-from k1edge.beat.gate import Gate
+from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
 from k1edge.beat.spectrum import HOP, Floats, Novelty, NoveltyDetector, Spectrum
-from k1edge.beat.timeline import DELAY_SAMPLES, Grid, Promise
+from k1edge.beat.timeline import Grid, Promise
 from k1edge.beat.tracker import Estimate, ForwardFilter
 from k1edge.events import Beat, BeatGrid, LockState, Onset, Timeline
 from k1edge.timebase import SAMPLE_RATE_HZ, SampleIndex
@@ -28,6 +28,12 @@ GRID_EVERY_HOPS = 5
 
 LEVEL_HOPS = 10
 """0.1 s."""
+
+STIR = 0.15
+"""A rise of this share of the running largest is evidence, be it for or against."""
+
+BREAK_BEATS = 1.5
+"""So many beats without any are a break."""
 
 Event = Onset | Beat | BeatGrid
 
@@ -59,6 +65,8 @@ class Pipeline:
         self._hops = 0
         self._energies: deque[float] = deque(maxlen=LEVEL_HOPS)
         self._strength = 0.0
+        self._since_rise = 0
+        self._period_hops = 50.0
         self._epoch = None
 
     def push(self, block: AudioBlock) -> list[Event]:
@@ -95,13 +103,18 @@ class Pipeline:
         return events
 
     def _track(self, novelty: Novelty, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
-        self._filter.step(novelty.evidence)
+        evidence = self._evidence(novelty)
+        self._filter.step(evidence)
         estimate = self._filter.estimate()
         promise = self._grid.step(now, estimate, slew=self._lit)
-        if promise is not None:
-            self._gate.expect((promise.sample - now + DELAY_SAMPLES) / HOP)
-        self._gate.step(novelty.evidence, estimate.mass, level_db, beat=promise is not None)
+        self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate.mass, level_db, beat=promise is not None)
+        self._period_hops = estimate.period_frames
         return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
+
+    def _evidence(self, novelty: Novelty) -> float | None:
+        """The novelty to judge by; None in a break: "no onset" would walk the tempo away."""
+        self._since_rise = 0 if novelty.flux >= STIR else self._since_rise + 1
+        return novelty.evidence if self._since_rise <= BREAK_BEATS * self._period_hops else None
 
     @property
     def _lit(self) -> bool:
@@ -125,7 +138,7 @@ class Pipeline:
         return beat
 
     def _confidence(self, estimate: Estimate) -> float:
-        return max(0.0, min(1.0, estimate.mass * min(1.0, self._gate.support / 8.0)))
+        return max(0.0, min(1.0, estimate.mass * min(1.0, self._gate.support / 10.0)))
 
     def _publish(self, now: int, estimate: Estimate, level_db: float) -> BeatGrid:
         timeline: Timeline | None = None

@@ -29,7 +29,15 @@ GROUPS = 4
 LAG = 2
 """Frames between the spectra compared (Boeck and Widmer, SuperFlux, DAFx 2013): 20 ms catches soft attacks too."""
 
-COMPRESSION = 1000.0
+COMPRESSION = 3.0
+"""log(1 + 3 x), x = a band's share of the running loudest: hardly more than linear, so that what is loud in the room decides.
+
+The usual 1000 lifts every quiet detail to the rank of an attack: F@0 0.84 on 43 recorded tracks, 0.88 at 30, 0.91 at 3, 0.92 at 0.3.
+"""
+
+EXPANSION = 0.6
+"""Power of the normalised rise: makes up for the mild compression (1: 0.905, 0.8: 0.912, 0.6: 0.919, 0.5: 0.919)."""
+
 FORGET_S = 8.0
 """How long the running loudest rules: longer than a bar, shorter than a verse."""
 
@@ -130,10 +138,10 @@ class NoveltyDetector:
         if self._hops <= SETTLE_HOPS:
             groups[:] = 0.0
         np.maximum(groups, self._largest * np.float32(self._keep), out=self._largest)
-        np.maximum(self._largest, 1e-6, out=self._largest)
+        np.maximum(self._largest, 1e-9, out=self._largest)
         level = float((groups / self._largest).mean())
         self._top = max(level, self._top * self._keep, 1e-6)
         flux = level / self._top
-        expanded = flux**0.8
+        expanded = flux**EXPANSION
         self._mean += (expanded - self._mean) * max(self._mean_step, 1.0 / self._hops)
         return Novelty(flux, expanded - self._mean, float(groups.mean()))

@@ -7,6 +7,7 @@ Owned by the thread that pushes the pipeline. A step shifts the flat posterior b
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from k1edge.beat.tempo import TempoModel, tempo_model
 
@@ -50,6 +51,7 @@ class ForwardFilter:
         self._high = len(m.periods) - near[:, ::-1].argmax(axis=1)
         self._cos = np.cos(2.0 * np.pi * m.phase)
         self._sin = np.sin(2.0 * np.pi * m.phase)
+        self._soon: dict[int, NDArray[np.intp]] = {}
         self._now = np.empty(m.states)
         self._next = np.empty(m.states)
         self.reset()
@@ -68,6 +70,15 @@ class ForwardFilter:
             after[self._beat] *= np.exp(SHARPNESS * evidence)
         after *= 1.0 / after.sum()
         self._now, self._next = after, now
+
+    def beat_chance(self, hops: int) -> float:
+        """Probability that the hop `hops` from now lies in the beat window (changes of tempo until then left out), 0 to 1."""
+        soon = self._soon.get(hops)
+        if soon is None:
+            m = self.model
+            lengths = np.repeat(m.periods, m.periods.astype(int))
+            soon = self._soon[hops] = np.flatnonzero((m.phase + hops / lengths) % 1.0 < BEAT_WINDOW - 1e-9)
+        return float(self._now[soon].sum())
 
     def estimate(self) -> Estimate:
         """Tempo with the most mass around it, and its mean phase."""
