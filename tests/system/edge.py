@@ -13,7 +13,23 @@ from typing import Any
 
 POLL_S = 0.1
 
+START_S = 20.0
+"""Until sound and node: the node is given 2 s for its boot text, the rest is for a busy machine."""
+
+LOCK_S = 20.0
+"""Until a lock, from the start of music."""
+
 Status = dict[str, Any]
+
+
+def is_listening(status: Status) -> bool:
+    """Sound comes in and the node is ready."""
+    return status["audio"]["state"] == "live" and status["node"] is not None and status["node"]["state"] == "ready"
+
+
+def is_locked(status: Status) -> bool:
+    """The tracker is sure."""
+    return bool(status["beat"]["lock"] == "locked")
 
 
 class _UnixConnection(http.client.HTTPConnection):

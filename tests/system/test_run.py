@@ -12,7 +12,7 @@ from k1edge.audio.synth import click_and_drums, song
 from k1edge.link.virtual_node import VirtualNode
 from tests.system.conftest import NewEdge
 from tests.system.ear import Ear
-from tests.system.edge import Edge, Status
+from tests.system.edge import LOCK_S, START_S, Edge, Status, is_listening, is_locked
 from tests.system.player import Player
 from tests.system.sound_server import SoundServer
 from tests.system.stage import Air, flashes_s, hear_out, nearest_errors_ms
@@ -20,18 +20,6 @@ from tests.system.stage import Air, flashes_s, hear_out, nearest_errors_ms
 pytestmark = pytest.mark.system
 
 USB_LIKE = {"ppm": 100.0, "delay_ms": (1.0, 3.0)}
-START_S = 20.0
-"""The node is given 2 s for its boot text; the rest is for a busy machine."""
-
-
-def is_listening(status: Status) -> bool:
-    """Sound comes in and the node is ready."""
-    return status["audio"]["state"] == "live" and status["node"] is not None and status["node"]["state"] == "ready"
-
-
-def is_locked(status: Status) -> bool:
-    """The tracker is sure."""
-    return bool(status["beat"]["lock"] == "locked")
 
 
 def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: NewEdge, folder: Path) -> None:
@@ -46,7 +34,7 @@ def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: 
         ear = Ear(sound, folder)
         time.sleep(1.5)
         with Player(sound, music.samples) as player:
-            status = edge.wait_for("a lock", is_locked, 20.0)
+            status = edge.wait_for("a lock", is_locked, LOCK_S)
             time.sleep(5.0)
             status = edge.wait_for("a lock that stays", is_locked, 5.0)
             player.wait()
@@ -99,7 +87,7 @@ def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdg
         ear = Ear(sound, folder)
         time.sleep(1.5)
         with Player(sound, clicks.samples) as player:
-            edge.wait_for("a lock", is_locked, 20.0)
+            edge.wait_for("a lock", is_locked, LOCK_S)
             locked_ns = time.monotonic_ns()
             player.wait()
             last = edge.status()
