@@ -100,7 +100,7 @@ def test_any_block_gives_the_same_lines(wav: Path, lines: list[str], block: int)
     assert streamed(wav, "--block", block) == lines
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(block=1_000_000)
 @given(block=st.integers(20, 100_000))
 def test_any_block_at_all_gives_the_same_lines(wav: Path, lines: list[str], block: int) -> None:
