@@ -100,7 +100,7 @@ class HelloAck:
     | 18     | u8[8]    | unique_id    | of the board                                            |
     | 26     | u8       | reset_reason | ResetReason                                             |
     | 27     | u8       | queue_depth  | beats the node can hold, >= 3                           |
-    | 28     | u8       | max_frame    | longest decoded frame it takes, 64 to 120               |
+    | 28     | u8       | max_frame    | longest decoded frame it takes, 80 to 120               |
     | 29     | u16      | led_count    |                                                         |
     | 31     | u32      | led_tx_us    | from starting to send to the LEDs to their latch, < 1 s |
     | 35     | u32      | capabilities | bits CAP_*                                              |
@@ -149,7 +149,7 @@ class HelloAck:
         )
         require(uptime < TIME_LIMIT, "uptime_us")
         require(depth >= SLOTS, "queue_depth")
-        require(64 <= max_frame <= 120, "max_frame")
+        require(80 <= max_frame <= 120, "max_frame")
         require(tx < 1_000_000, "led_tx_us")
         return cls(nonce, boot_id, uptime, unique_id, tx, reason, depth, max_frame, leds, caps, _text(firmware), major, minor)
 
