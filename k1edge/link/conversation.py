@@ -9,9 +9,6 @@ from k1edge.link.device import Wire
 from k1edge.link.session import NodeSession
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
-LOOK_NS = 5 * NS_PER_MS
-"""The port is read at least this often: on some Raspberry Pi kernels cdc-acm does not wake a waiting poll."""
-
 STUCK_NS = 5 * NS_PER_S
 """A node that has not read for so long is closed and opened anew."""
 
@@ -27,6 +24,7 @@ class Conversation:
         self.session = session
         self._touched = True  # something happened since data_to_send was asked last
         self._settled = False
+        self._poll = select.poll()
 
     def follow(self, plan: BeatPlan | None) -> None:
         """Hand the session a plan."""
@@ -55,16 +53,16 @@ class Conversation:
 
     def wait(self, wake_fd: int) -> bool:
         """Wait for bytes, room to write, the deadline or a wake-up; True for the last."""
-        poll = select.poll()
-        poll.register(wake_fd, select.POLLIN)
-        poll.register(self.wire.fd, select.POLLIN | (select.POLLOUT if self.wire.waiting_bytes else 0))
+        wire = self.wire
+        self._poll.register(wake_fd, select.POLLIN)
+        self._poll.register(wire.fd, select.POLLIN | (select.POLLOUT if wire.waiting_bytes else 0))
         deadline = self.session.next_deadline()
-        left_ns = LOOK_NS if deadline is None else min(LOOK_NS, deadline - time.monotonic_ns())
-        ready = poll.poll(max(1.0, left_ns / NS_PER_MS))
+        left_ns = wire.look_ns if deadline is None else min(wire.look_ns, deadline - time.monotonic_ns())
+        ready = self._poll.poll(max(1.0, left_ns / NS_PER_MS))
         return any(fd == wake_fd for fd, _ in ready)
 
     def read(self) -> None:
-        """Take what has arrived, whatever `wait` saw: see `LOOK_NS`."""
+        """Take what has arrived, whatever `wait` saw: see `device.ACM_LOOK_NS`."""
         data = self.wire.read()
         if data:
             self.session.receive_data(data, HostTime(time.monotonic_ns()))

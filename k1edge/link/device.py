@@ -37,6 +37,12 @@ EXPIRE_NS = 100 * NS_PER_MS
 QUEUE_BYTES = 2_048
 """Most that waits here; the kernel holds some 4 to 8 KB more."""
 
+LOOK_NS = 50 * NS_PER_MS
+"""How long to wait for bytes before looking, where the kernel wakes whoever waits."""
+
+ACM_LOOK_NS = 5 * NS_PER_MS
+"""The same for cdc-acm, which on some Raspberry Pi kernels does not wake a waiting poll."""
+
 _BOTH = struct.pack("I", termios.TIOCM_DTR | termios.TIOCM_RTS)
 _CURES = {
     errno.ENOENT: "no such device: plug the node in, or set node.port to one that `k1edge devices serial` lists",
@@ -100,6 +106,7 @@ class Wire:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.look_ns = ACM_LOOK_NS if os.path.realpath(path).startswith("/dev/ttyACM") else LOOK_NS
         self.dropped = 0  # elements that expired or found no room
         self.blocked_since_ns: int | None = None  # the node has not read since
         self._queue: deque[tuple[bytes, int, bool]] = deque()  # bytes, queued at, its beginning is already sent

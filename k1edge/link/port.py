@@ -5,8 +5,7 @@
 | `k1-node` (ours)  | the wire, the session, the back-off; writes `_status` and calls `on_event`, `on_failure`  |
 | any other         | hands over a plan (`follow`, the latest wins), reads `status()`, calls `start` and `close` |
 
-The wait between two looks at the port is at most 5 ms (`conversation.LOOK_NS`): on some Raspberry Pi kernels cdc-acm does not wake a waiting poll. A pipe wakes
-the thread at once for a new plan. `time.monotonic_ns()` is read right after each read and right before each write.
+A pipe wakes the thread at once for a new plan; the port is looked at every few ms in any case (`device.ACM_LOOK_NS` says why). `time.monotonic_ns()` is read right after each read and right before each write.
 """
 
 import os

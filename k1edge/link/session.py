@@ -11,7 +11,7 @@ from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import Dialect, LinkCounters, LinkEvent, LinkState, StateChanged
 from k1edge.link.identify import ANSWER_NS, DRAIN_NS, Identifier, Identity, Verdict
 from k1edge.link.k1link import K1LinkSession
-from k1edge.link.lines import printable
+from k1edge.link.lines import printable, readable
 from k1edge.link.messages import MAJOR
 from k1edge.link.trinity import TRANSPORT_NS, TrinitySession
 from k1edge.timebase import HostTime
@@ -106,6 +106,8 @@ class NodeSession:
         dialect = self._dialect
         if isinstance(dialect, TrinitySession):
             return dialect.kept.text()
+        if isinstance(dialect, K1LinkSession):
+            return readable(dialect.garbage)
         return self._identifier.kept.text()
 
     def unknown_replies(self) -> dict[str, int]:

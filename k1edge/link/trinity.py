@@ -125,7 +125,6 @@ class TrinitySession:
     def receive_data(self, data: bytes, now: HostTime) -> None:
         """Take bytes that had arrived at `now`; never raises for what they contain."""
         self._review(now)
-        self.kept.add(data)
         for line in self._lines.feed(data):
             answer = json_object(line)
             if answer is not None:
@@ -262,6 +261,7 @@ class TrinitySession:
         self._sync = _Sync.STARTED if asked == "start" else _Sync.STOPPED
 
     def _take_text(self, line: bytes) -> None:
+        self.kept.add(line + b"\n")
         malformed = line.lstrip().startswith(b"{")
         self._malformed_run += malformed
         counters = self._counters

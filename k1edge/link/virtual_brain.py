@@ -14,9 +14,9 @@ SILENCE_US = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class VirtualFlash:
-    """One flash, as the node meant it. `beat_id` is None in the untimed dialect; `latch_us` is when the light is seen."""
+    """One flash, as the node meant it. `wire_id` is None in the untimed dialect; `latch_us` is when the light is seen."""
 
-    beat_id: int | None
+    wire_id: int | None
     scheduled_us: NodeTime
     latch_us: NodeTime
 

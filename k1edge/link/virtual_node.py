@@ -38,9 +38,16 @@ FLASHES_KEPT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class FlashLog:
-    """One flash. `fired_ns` is when it was really seen, `fired_us` the same on the node's clock, `scheduled_us` what it had been told."""
+    """One flash.
 
-    beat_id: int | None
+    Attributes:
+        wire_id: the id that the host gave it on the wire, which is not `Beat.index`; None in the untimed dialect.
+        scheduled_us: when the node had been told to show it, node clock.
+        fired_us: when it was really seen, node clock.
+        fired_ns: the same on the host clock.
+    """
+
+    wire_id: int | None
     scheduled_us: NodeTime
     fired_us: NodeTime
     fired_ns: HostTime
@@ -213,7 +220,7 @@ class VirtualNode:
         now = time.monotonic_ns()
         for flash in self.brain.flash(self.node_us(now)):
             latch_after_ns = round((flash.latch_us - self.clock.forward(now)) / self.clock.rate)
-            log = FlashLog(flash.beat_id, flash.scheduled_us, flash.latch_us, HostTime(now + latch_after_ns))
+            log = FlashLog(flash.wire_id, flash.scheduled_us, flash.latch_us, HostTime(now + latch_after_ns))
             with self._flashes_lock:
                 self._flashes.append(log)
             if self._on_flash is not None:
