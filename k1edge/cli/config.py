@@ -76,11 +76,9 @@ def init(
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("w" if force else "x", encoding="utf-8") as out:
             out.write(sample_toml())
-    except FileExistsError as error:
-        msg = f"{target} is there already; --force writes over it"
-        raise DeviceError(msg) from error
     except OSError as error:
-        msg = f"{target} can't be written: {error.strerror}"
+        known = isinstance(error, FileExistsError) and target.exists()
+        msg = f"{target} is there already; --force writes over it" if known else f"{target} can't be written: {error.strerror}"
         raise DeviceError(msg) from error
     print(target)
 
