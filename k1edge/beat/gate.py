@@ -12,22 +12,28 @@ from collections import deque
 from math import exp, log
 
 from k1edge.beat.spectrum import FRAME_RATE_HZ
-from k1edge.beat.tracker import BEAT_WINDOW, SHARPNESS
+from k1edge.beat.tracker import BEAT_WINDOW
 from k1edge.events import LockState
 
 BET_HOPS = 8
 """80 ms: beyond the width of one attack in the novelty, so that its flank cannot win a bet on its peak."""
 
-FORGET_S = 4.0
-"""Two bars at 120 bpm decide."""
+BOLDNESS = 2.0
+"""Log-likelihood of the loudest onset in the bet: half the filter's own sharpness, for a bet should forgive what a tracker must notice."""
 
-LOCK_AT = 7.0
-"""Support that opens the gate. Largest seen in minutes of speech-like 5.6, white 3.1, pink 2.4, applause-like 3.0; music has 10 at 5 s."""
+MOST_A_HOP = 0.4
+"""Most that one hop can win. An attack spans four hops; without a cap one lucky clap could open the gate (11.6 seen in speech, 4.0 with)."""
 
-KEEP_AT = 2.0
+FORGET_S = 8.0
+"""Four bars at 120 bpm decide."""
+
+LOCK_AT = 3.6
+"""Support that opens the gate. Largest in 12 minutes each: white 1.9, pink 1.6, applause-like 2.3, speech-like 2.7 (once 4.0)."""
+
+KEEP_AT = 1.0
 """Support that keeps it open: a bar of syncopation is no reason to go dark."""
 
-MOST = 14.0
+MOST = 9.0
 LEAST = -3.0
 """Support is kept within these, so that neither a long song nor a long speech delays the next verdict by more than seconds."""
 
@@ -70,9 +76,9 @@ class Gate:
         self._bets.append(bet)
         forecast = self._bets.popleft()
         if evidence is not None:
-            gain = exp(SHARPNESS * evidence) - 1.0
+            gain = exp(BOLDNESS * evidence) - 1.0
             won = log((1.0 + forecast * gain) / (1.0 + BEAT_WINDOW * gain))
-            self.support = min(MOST, max(LEAST, self.support * self._keep + won))
+            self.support = min(MOST, max(LEAST, self.support * self._keep + min(won, MOST_A_HOP)))
         self._quiet_hops = self._quiet_hops + 1 if level_db < SILENCE_DB else 0
         self._decide(mass, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
         return self.state

@@ -138,7 +138,7 @@ class Pipeline:
         return beat
 
     def _confidence(self, estimate: Estimate) -> float:
-        return max(0.0, min(1.0, estimate.mass * min(1.0, self._gate.support / 10.0)))
+        return max(0.0, min(1.0, estimate.mass * min(1.0, self._gate.support / 6.0)))
 
     def _publish(self, now: int, estimate: Estimate, level_db: float) -> BeatGrid:
         timeline: Timeline | None = None
