@@ -10,6 +10,27 @@ from tests.system.edge import Edge
 from tests.system.sound_server import SoundServer, missing_parts
 
 NewEdge = Callable[..., Edge]
+Say = Callable[[str], None]
+
+_FIGURES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was measured, at the end, whether the tests passed or not."""
+    if config.stash[_FIGURES]:
+        terminalreporter.section("measured")
+        for line in config.stash[_FIGURES]:
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def say(request: pytest.FixtureRequest) -> Say:
+    """Note a figure for the summary."""
+    return lambda line: request.config.stash[_FIGURES].append(f"{request.node.name}: {line}")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from k1edge.audio.synth import click_and_drums, song
 from k1edge.link.virtual_node import VirtualNode
-from tests.system.conftest import NewEdge
+from tests.system.conftest import NewEdge, Say
 from tests.system.ear import Ear
 from tests.system.edge import LOCK_S, START_S, Edge, Status, is_listening, is_locked
 from tests.system.player import Player
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.system
 USB_LIKE = {"ppm": 100.0, "delay_ms": (1.0, 3.0)}
 
 
-def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: NewEdge, folder: Path) -> None:
+def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
     music = song("house", seconds=40.0, bpm=124.0)
     with VirtualNode(**USB_LIKE) as node:
         edge = new_edge(node.path)
@@ -32,7 +32,6 @@ def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: 
         assert node.flashes() == (), "silence made light"
 
         ear = Ear(sound, folder)
-        time.sleep(1.5)
         with Player(sound, music.samples) as player:
             status = edge.wait_for("a lock", is_locked, LOCK_S)
             time.sleep(5.0)
@@ -45,7 +44,7 @@ def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: 
         truth_s, lit_s = (mir_eval.beat.trim_beats(times) for times in (music.beats_s, flashed_s[flashed_s < music.seconds]))
         f_measure = mir_eval.beat.f_measure(truth_s, lit_s)
         errors_ms = nearest_errors_ms(lit_s, music.beats_s)
-        print(f"\nF {f_measure:.3f} from 5 s on, first flash at {flashed_s[0]:.1f} s, {describe(errors_ms)}, {describe_air(air)}")  # noqa: T201
+        say(f"F {f_measure:.3f} from 5 s on, first flash at {flashed_s[0]:.1f} s, {describe(errors_ms)}, {describe_air(air)}")
         assert f_measure >= 0.9
         assert_tells_of_a_lock(status, bpm=124.0)
         assert_silence_ends_the_light(edge, node)
@@ -78,14 +77,13 @@ def assert_silence_ends_the_light(edge: Edge, node: VirtualNode) -> None:
     assert len(node.flashes()) == flashed, "silence made light"
 
 
-def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdge, folder: Path) -> None:
+def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
     clicks = click_and_drums(120.0, 55.0)
     with VirtualNode(**USB_LIKE) as node:
         edge = new_edge(node.path, log={"level": "debug"}, node={"identify_drain_ms": 200})
         edge.start()
         edge.wait_for("sound and node", is_listening, START_S)
         ear = Ear(sound, folder)
-        time.sleep(1.5)
         with Player(sound, clicks.samples) as player:
             edge.wait_for("a lock", is_locked, LOCK_S)
             locked_ns = time.monotonic_ns()
@@ -102,7 +100,7 @@ def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdg
         for what, times_s in (("by the node's report", reported_s), ("by the node's true clock", truly_s)):
             seen_s = times_s[(times_s > from_s + 0.25) & (times_s < clicks_s[-1] + 0.25)]
             errors_ms = nearest_errors_ms(seen_s, clicks_s)
-            print(f"\nflash against click {what}: {describe(errors_ms)}, {describe_air(air)}")  # noqa: T201
+            say(f"flash against click {what}: {describe(errors_ms)}, {describe_air(air)}")
             assert seen_s.size >= 0.9 * clicks_s.size
             assert abs(float(np.median(errors_ms))) <= 10.0
             assert float(np.percentile(np.abs(errors_ms), 95)) <= 25.0

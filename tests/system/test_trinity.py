@@ -11,7 +11,7 @@ from k1edge.audio.synth import song
 from k1edge.link.lightwave import MAX_LINE
 from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.virtual_node import VirtualNode
-from tests.system.conftest import NewEdge
+from tests.system.conftest import NewEdge, Say
 from tests.system.ear import Ear
 from tests.system.edge import LOCK_S, START_S, is_listening, is_locked
 from tests.system.player import Player
@@ -40,14 +40,13 @@ def assert_only_whole_lines(console: LightwaveConsole) -> None:
         assert line.endswith(b"}")
 
 
-def test_trinity_node_follows_the_song_and_is_stopped(sound: SoundServer, new_edge: NewEdge, folder: Path) -> None:
+def test_trinity_node_follows_the_song_and_is_stopped(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
     music = song("house", seconds=25.0)
     with VirtualNode("trinity", delay_ms=(1.0, 3.0)) as node:
         edge = new_edge(node.path)
         edge.start()
         edge.wait_for("sound and node", is_listening, START_S)
         ear = Ear(sound, folder)
-        time.sleep(1.5)
         with Player(sound, music.samples) as player:
             edge.wait_for("a lock", is_locked, LOCK_S)
             from_ns = time.monotonic_ns() + 2_000_000_000
@@ -59,9 +58,7 @@ def test_trinity_node_follows_the_song_and_is_stopped(sound: SoundServer, new_ed
         from_s = float(air.song_s([from_ns])[0])
         seen_s = flashes_s(node, air)
         errors_ms = nearest_errors_ms(seen_s[(seen_s > from_s) & (seen_s < music.beats_s[-1])], music.beats_s)
-        print(
-            f"\ntrinity: {errors_ms.size} flashes, median {np.median(errors_ms):+.1f} ms, p95 {np.percentile(np.abs(errors_ms), 95):.1f} ms"
-        )  # noqa: T201
+        say(f" {errors_ms.size} flashes, median {np.median(errors_ms):+.1f} ms, p95 {np.percentile(np.abs(errors_ms), 95):.1f} ms")
         assert status["node"]["timing"] == "untimed"
         assert status["node"]["offset_bound_us"] is None
         assert errors_ms.size >= 0.8 * np.count_nonzero(music.beats_s > from_s)
