@@ -177,16 +177,17 @@ def _progress(stage: Stage) -> str:
 
 def _evidence(stage: Stage, seed: int) -> Evidence:
     flashes = stage.node.flashes()
-    really_ns = {flash.beat_id: flash.fired_ns for flash in flashes if flash.beat_id is not None}
-    fired = [report for report in stage.reports if report.fired_ns is not None and report.beat_id in really_ns]
+    flashes_ns = [flash.fired_ns for flash in flashes]
+    fired = [(report.fired_ns, report.due_ns) for report in stage.reports if report.fired_ns is not None]
     return Evidence(
         song=stage.song.name,
         seed=seed,
         start_ns=stage.source.start_ns,
         played_s=stage.played_s(),
         truth_s=stage.song.beats_s.tolist(),
-        flashes_ns=[flash.fired_ns for flash in flashes],
-        fire_errors_ns=[really_ns[report.beat_id] - report.due_ns for report in fired],
+        flashes_ns=flashes_ns,
+        fire_errors_ns=[min(flashes_ns, key=lambda ns: abs(ns - told)) - due for told, due in fired],
+        lateness_us=[flash.fired_us - flash.scheduled_us for flash in flashes],
         bounds_ns=stage.bounds_ns,
         snapshot=stage.snapshot,
     )

@@ -69,6 +69,8 @@ def picture(snapshot: Snapshot, moment: Moment) -> Panel:
 
 def level_meter(audio: AudioStatus) -> Text:
     """RMS level from `FLOOR_DBFS` to full scale."""
+    if audio.level_dbfs is None and audio.state == "live":
+        return Text("digital silence", style="yellow")
     if audio.level_dbfs is None:
         return Text(f"no sound ({audio.state}): {audio.reason or 'waiting'}", style="yellow")
     share = min(1.0, max(0.0, 1.0 - audio.level_dbfs / FLOOR_DBFS))
