@@ -34,10 +34,11 @@ def status(
     """
     path = str(Path(socket).absolute()) if socket else None
     paths = socket_candidates(settings_from(config, {"status.socket": path}), os.environ)
-    if as_json:
-        _print_json(paths, watch=watch, interval_s=interval)
-    else:
-        _draw(paths, watch=watch, interval_s=interval)
+    show = _print_json if as_json else _draw
+    try:
+        show(paths, watch=watch, interval_s=interval)
+    except KeyboardInterrupt:  # how --watch is meant to end
+        raise typer.Exit(0 if watch else 1) from None
 
 
 def _print_json(paths: Sequence[Path], *, watch: bool, interval_s: float) -> None:

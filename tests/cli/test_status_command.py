@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -146,5 +147,6 @@ def test_watch_goes_on_until_interrupted(home: Path) -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
             assert watching.stdout is not None
             lines = [watching.stdout.readline() for _ in range(3)]
-            watching.terminate()
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait(10) == 0
     assert [json.loads(line)["id"] for line in lines] == [SNAPSHOT.id] * 3
