@@ -8,10 +8,6 @@ from k1edge.link.node import NodeCore
 from k1edge.link.node_reports import NodeIdentity
 from k1edge.timebase import NodeTime
 
-SILENCE_US = 1_500_000
-"""After this long without a byte in binary mode the node listens for ASCII again: its host has gone."""
-
-
 @dataclass(frozen=True, slots=True)
 class VirtualFlash:
     """One flash, as the node meant it. `wire_id` is None in the untimed dialect; `latch_us` is when the light is seen."""
@@ -100,14 +96,12 @@ class K1LinkBrain:
         self.console = _K1LinkConsole(identity.major, identity.firmware)
         self.core = NodeCore(identity, started, announce=announce)
         self.binary = False
-        self._heard_us = started
         self._replies: list[bytes] = []
 
     def receive(self, data: bytes, now: NodeTime) -> None:
         """Take one burst, in whichever mode."""
-        if self.binary and now - self._heard_us >= SILENCE_US and self.core.is_idle(now):
+        if self.core.is_idle(now):  # no valid frame for 1.5 s: the host has gone, or is another that begins in ASCII
             self.binary = False
-        self._heard_us = now
         if not self.binary:
             text, zero, frames = data.partition(b"\0")
             self._replies += self.console.receive(text, now)
