@@ -134,8 +134,11 @@ class SampleClock:
         end = frame + frames
         if end - self._open_start >= self._bin_frames:
             self._close_bin(end)
-        elif len(self._bins) < 4:  # young: every callback counts
+        elif len(self._bins) < 4 or (not self._settled and self._is_late(end, arrival_ns)):  # young: every callback counts
             self._refit(end, [*self._bins, self._bin_of_open(end)])
+
+    def _is_late(self, end: int, arrival_ns: int) -> bool:
+        return self._fit is not None and self._fit.to_host.forward(end) > arrival_ns + _OUTLIER_NS
 
     def _plausible(self, adc_ns: int | None, arrival_ns: int) -> bool:
         if adc_ns is None or (self._last_adc_ns is not None and adc_ns <= self._last_adc_ns):
@@ -179,10 +182,9 @@ class SampleClock:
                 self._good_bins_needed = _NEVER
             slope = self._slope
             level = float(np.median(y - slope * x))
-        if not estimated:
-            # Causality: a low quantile instead of the minimum, so that one bin leaving the window is no step.
-            slack = np.array([each.arrived_ns - level - slope * (each.frame - self._frame0) * self._ns_per_frame for each in bins])
-            level += min(0.0, float(np.quantile(slack, 0.1)))
+        # Causality. The lowest of a few bins, a low quantile of many, so that one bin leaving the window is no step.
+        slack = np.array([each.arrived_ns - level - slope * (each.frame - self._frame0) * self._ns_per_frame for each in bins])
+        level += min(0.0, float(np.quantile(slack, 0.1, method="lower")))
         self._watch(residuals)
         self._publish(now_frame, level, slope, x, residuals, estimated=estimated)
 

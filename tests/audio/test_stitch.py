@@ -30,6 +30,7 @@ class Driver:
         self.stitcher = Stitcher()
         self.now_ns = START_NS
         self.blocks: list[AudioBlock] = []
+        self.arrivals_ns: list[int] = []
         self.open(rate_hz)
 
     def open(self, rate_hz: int) -> None:
@@ -56,6 +57,7 @@ class Driver:
         self.frame += count
         if block is not None:
             self.blocks.append(block)
+            self.arrivals_ns.append(arrival_ns)
 
     def play(self, event: str, amount: int, rate_hz: int) -> None:
         if event == "reopen":
@@ -74,7 +76,7 @@ class Driver:
             )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(events=EVENTS)
 def test_whatever_the_driver_does_the_stream_keeps_its_promises(events: list[tuple[str, int, int]]) -> None:
     driver = Driver()
@@ -84,13 +86,13 @@ def test_whatever_the_driver_does_the_stream_keeps_its_promises(events: list[tup
         end = before.start + len(before.samples)
         assert after.epoch - before.epoch in {0, 1}
         assert after.start == end if after.epoch == before.epoch else after.start >= end
-    for block in driver.blocks:
+    for block, arrival_ns in zip(driver.blocks, driver.arrivals_ns, strict=True):
         assert len(block.samples) > 0
         assert np.isfinite(block.samples).all()
         assert block.to_host is not None
-        # Never before the start, never after the sound was delivered.
-        assert block.to_host.forward(block.start) + 25 * NS_PER_MS >= START_NS
-        assert block.to_host.forward(block.start) <= driver.now_ns + 25 * NS_PER_MS
+        # Never from before the start, never from after it was delivered (but for what a slope not yet known can do).
+        assert block.to_host.forward(block.start) >= START_NS
+        assert block.to_host.forward(block.start + len(block.samples)) <= arrival_ns + 20 * NS_PER_MS
 
 
 @pytest.mark.parametrize("event", ["xrun", "lapped", "late_reader", "burst", "reopen"])
