@@ -91,7 +91,7 @@ class Pipeline:
         self._hops += 1
         level_db = self._level(hop)
         novelty = self._novelty.process(self._spectrum.process(hop))
-        transient = self._onsets.process(novelty)
+        transient = self._onsets.process(hop, novelty)
         if transient is not None:
             events.append(Onset(SampleIndex(max(now - transient.age_samples, 0)), SampleIndex(now), transient.strength))
         before = self._gate.state
