@@ -93,7 +93,9 @@ class Pipeline:
         novelty = self._novelty.process(self._spectrum.process(hop))
         transient = self._onsets.process(hop, novelty)
         if transient is not None:
-            events.append(Onset(SampleIndex(max(now - transient.age_samples, 0)), SampleIndex(now), transient.strength))
+            attack = max(now - transient.age_samples, 0)
+            self._grid.confirm(attack)
+            events.append(Onset(SampleIndex(attack), SampleIndex(now), transient.strength))
         before = self._gate.state
         beat, estimate = self._track(novelty, level_db, now)
         if beat is not None:

@@ -24,6 +24,15 @@ JUMP_BEATS = 0.12
 REFRACTORY_BEATS = 0.6
 """Nearest that two beats may come, in beats of the slower tempo of the two: no double flash when the tempo doubles."""
 
+CONFIRM_SAMPLES = 0.035 * SAMPLE_RATE_HZ
+"""An attack this near to a promised beat is the beat's own."""
+
+TRUST = 0.08
+"""Share of such a difference that goes into the standing correction: a dozen beats decide, one flam does not."""
+
+MOST_BIAS_SAMPLES = 0.015 * SAMPLE_RATE_HZ
+"""Slow attacks, and windows that low drums enter late, explain no more than this."""
+
 MEAN_OVER = 8
 """Beat intervals averaged for bpm: two bars of four."""
 
@@ -47,6 +56,15 @@ class Grid:
         self._last: float | None = None
         self._gaps: deque[float] = deque(maxlen=MEAN_OVER)
         self._period = 0.0
+        self._bias = 0.0
+        self._promised: deque[float] = deque(maxlen=2)
+
+    def confirm(self, attack: float) -> None:
+        """An onset was heard with its attack at `attack`: if it belongs to a promised beat, learn how late such beats look to the filter."""
+        for due in self._promised:
+            if abs(attack - due) <= CONFIRM_SAMPLES:
+                bias = self._bias + TRUST * (attack - due)
+                self._bias = max(-MOST_BIAS_SAMPLES, min(MOST_BIAS_SAMPLES, bias))
 
     def step(self, now: float, estimate: Estimate, *, slew: bool) -> Promise | None:
         """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
@@ -58,6 +76,7 @@ class Grid:
         if self._last is not None:
             self._gaps.append(due - self._last)
         self._last = due
+        self._promised.append(due)
         return Promise(due, self._period)
 
     def forecast(self, now: float, estimate: Estimate, *, slew: bool) -> Timeline:
@@ -70,7 +89,7 @@ class Grid:
 
     def _next(self, now: float, phase: float, raw_period: float, *, slew: bool) -> float:
         """The beat after the last promised one, not before `now`."""
-        due = now - DELAY_SAMPLES + (1.0 - phase) * raw_period
+        due = now - DELAY_SAMPLES + self._bias + (1.0 - phase) * raw_period
         earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * raw_period)
         while due < earliest:
             due += raw_period
