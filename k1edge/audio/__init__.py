@@ -1,1 +1,5 @@
-"""From sound to samples with a time: `source` (what a source is), then `capture`, `replay`, `synth`."""
+"""From sound to samples with a time.
+
+Read `source` first (what a source is). Live: `live` watches over a device, `capture` is the callback, `stitch` makes a stream of what
+it hands over, with `sampleclock` for the time, `resample` for the rate, `ring` and `devices` below. Files: `replay`. Songs: `synth`.
+"""

@@ -142,8 +142,9 @@ class Stitcher:
     def _begin_epoch(self, frame: int, fit: ClockFit) -> None:
         self._gap = False
         self._resampler.reset()
-        if self._line is not None:
+        if self._next > self._origin_sample:  # an epoch that gave no sound was none
             self.epoch += 1
+        if self._line is not None:
             self._next = max(self._next, round(self._line.inverse(fit.to_host.forward(frame))))
         self.latency_ns = None
         self._origin_frame = frame
