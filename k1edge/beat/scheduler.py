@@ -45,6 +45,11 @@ class Scheduler:
         self._passed_id = -1  # the highest number whose time has come
         self._passed_ns: int | None = None  # and when that was
 
+    @property
+    def spent_id(self) -> int:
+        """The highest number whose time has come, -1 before any; it and those below are never planned again."""
+        return self._passed_id
+
     def update(
         self, timeline: Timeline | None, committed: Sequence[PlannedBeat], next_index: int, strength: float, now: HostTime
     ) -> BeatPlan | Literal[Keep.KEEP] | None:

@@ -3,7 +3,7 @@
 State is owned by the event loop.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from k1edge.beat.scheduler import Keep, Scheduler
 from k1edge.daemon.hearing import Heard
@@ -46,6 +46,7 @@ class Conductor:
         self.committed: list[CommittedBeat] = []  # in order, the recent ones
         self.total_committed = 0
         self.dsp_ns = 0  # what the newest block cost
+        self._shift = 0  # our beat number minus the tracker's
 
     def hear(self, heard: Heard, now: HostTime) -> BeatPlan | Keep | None:
         """Take one turn of the DSP thread: the new plan, None = go dark, KEEP = nothing changed."""
@@ -87,7 +88,22 @@ class Conductor:
         """How old the newest analysed sample is; None before any."""
         return None if self.heard_ns is None else (now - self.heard_ns) / NS_PER_MS
 
+    def _renumbered(self, event: Onset | Beat | BeatGrid) -> Onset | Beat | BeatGrid:
+        """Give beats numbers that were never used.
+
+        While no sound came, light went on for up to 4 s under numbers that the tracker has not reached, and a tracker started anew counts
+        from 0. Both show first in a grid without a lock.
+        """
+        if isinstance(event, BeatGrid):
+            if event.timeline is None:
+                self._shift = max(self._shift, self.scheduler.spent_id + 1 - event.next_index)
+                return replace(event, next_index=event.next_index + self._shift)
+            timeline = replace(event.timeline, beat_origin=event.timeline.beat_origin + self._shift)
+            return replace(event, timeline=timeline, next_index=event.next_index + self._shift)
+        return replace(event, index=event.index + self._shift) if isinstance(event, Beat) else event
+
     def _take(self, event: Onset | Beat | BeatGrid, to_host: AffineMap) -> None:
+        event = self._renumbered(event)
         at_ns = HostTime(to_host.forward(event.heard if isinstance(event, BeatGrid) else event.sample))
         if isinstance(event, BeatGrid):
             self.grid = event
