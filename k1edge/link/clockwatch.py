@@ -40,7 +40,7 @@ class ClockWatch:
     _bits: int = 64
     """width of the node's counter"""
     _last: tuple[NodeTime, HostTime] | None = None
-    """t3 and arrival of the newest answer"""
+    """t2 and arrival of the newest answer that showed the counter moved; t2, since two pings of a burst may arrive before one answer leaves"""
 
     def start(self, now: HostTime, bits: int) -> None:
         """Begin afresh with a burst; `bits` is the width of the node's counter."""
@@ -69,8 +69,8 @@ class ClockWatch:
         stood = self._last is not None and t3 == self._last[0] and now - self._last[1] > STUCK_NS
         if not self.sync.add(t1, t2, t3, now):
             return Answer.REFUSED
-        if self._last is None or t3 != self._last[0]:
-            self._last = (t3, now)
+        if self._last is None or t2 != self._last[0]:
+            self._last = (t2, now)
         before = self.sync.contradictions
         self.map = self.sync.fit(now)
         if stood:

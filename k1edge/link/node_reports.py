@@ -17,7 +17,10 @@ REPORTS_KEPT = 24
 
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
-    """What HELLO_ACK tells of the node; see `messages.HelloAck` for the ranges."""
+    """What HELLO_ACK tells of the node; see `messages.HelloAck` for the ranges.
+
+    `clock_bits` is the width of times on the wire; the node core itself is always given its counter extended to 64 bits.
+    """
 
     unique_id: bytes
     boot_id: int
