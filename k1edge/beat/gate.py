@@ -27,11 +27,14 @@ MOST_A_HOP = 0.4
 FORGET_S = 8.0
 """Four bars at 120 bpm decide."""
 
-LOCK_AT = 3.6
-"""Support that opens the gate. Largest in 12 minutes each: white 1.9, pink 1.6, applause-like 2.3, speech-like 2.7 (once 4.0)."""
+LOCK_AT = 4.6
+"""Support that opens the gate. Largest seen in many minutes: white 2.2, pink 1.6, applause-like 2.3, babble 3.2, speech-like 2.7 (once 4.1)."""
 
 KEEP_AT = 1.0
 """Support that keeps it open: a bar of syncopation is no reason to go dark."""
+
+DROP_AT = -1.0
+"""Support that closes it, held or not: what is heard contradicts the grid, and two bars more of it would be wrong."""
 
 MOST = 9.0
 LEAST = -3.0
@@ -84,21 +87,22 @@ class Gate:
         return self.state
 
     def _decide(self, mass: float, *, heard: bool, beat: bool) -> None:
-        state = self.state
-        if self._quiet_hops > DEAD_S * FRAME_RATE_HZ:
+        if self._quiet_hops > DEAD_S * FRAME_RATE_HZ or self.support < DROP_AT:
             self._close()
         elif heard and self.support >= LOCK_AT and mass >= SURE_AT:
             self.state = LockState.LOCKED
-        elif state is LockState.LOCKED and (not heard or self.support < KEEP_AT or mass < DOUBT_AT):
-            self.state, self._held_beats = LockState.HOLDING, 0
-        elif state is LockState.HOLDING:
+        elif self.state is LockState.LOCKED:
+            if not heard or self.support < KEEP_AT or mass < DOUBT_AT:
+                self.state, self._held_beats = LockState.HOLDING, 0
+        elif self.state is LockState.HOLDING:
             self._held_beats += beat
             if self._held_beats > HOLD_BEATS:
                 self._close()
             elif heard and self.support >= KEEP_AT and mass >= SURE_AT:
                 self.state = LockState.LOCKED
-        elif state is not LockState.LOCKED:
-            hopeful = heard and mass >= SURE_AT and self.support >= KEEP_AT
+        else:
+            least = KEEP_AT if self.state is LockState.UNLOCKED else 0.0
+            hopeful = heard and mass >= SURE_AT and self.support >= least
             self.state = LockState.LOCKING if hopeful else LockState.UNLOCKED
 
     def _close(self) -> None:

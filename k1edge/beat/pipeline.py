@@ -15,7 +15,7 @@ from k1edge.audio.source import AudioBlock
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
 from k1edge.beat.spectrum import HOP, Floats, Novelty, NoveltyDetector, Spectrum
-from k1edge.beat.timeline import Grid, Promise
+from k1edge.beat.timeline import Follow, Grid, Promise
 from k1edge.beat.tracker import Estimate, ForwardFilter
 from k1edge.events import Beat, BeatGrid, LockState, Onset, Timeline
 from k1edge.timebase import SAMPLE_RATE_HZ, SampleIndex
@@ -108,7 +108,7 @@ class Pipeline:
         evidence = self._evidence(novelty)
         self._filter.step(evidence)
         estimate = self._filter.estimate()
-        promise = self._grid.step(now, estimate, slew=self._lit)
+        promise = self._grid.step(now, estimate, follow=self._follow)
         self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate.mass, level_db, beat=promise is not None)
         self._period_hops = estimate.period_frames
         return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
@@ -121,6 +121,12 @@ class Pipeline:
     @property
     def _lit(self) -> bool:
         return self._gate.state in {LockState.LOCKED, LockState.HOLDING}
+
+    @property
+    def _follow(self) -> Follow:
+        if self._gate.state is LockState.LOCKED:
+            return Follow.SMOOTHLY
+        return Follow.STEADILY if self._gate.state is LockState.HOLDING else Follow.FREELY
 
     def _commit(self, promise: Promise, estimate: Estimate, now: int) -> Beat | None:
         sample = max(round(promise.sample), now)
@@ -145,7 +151,7 @@ class Pipeline:
     def _publish(self, now: int, estimate: Estimate, level_db: float) -> BeatGrid:
         timeline: Timeline | None = None
         if self._lit:
-            ahead = self._grid.forecast(now, estimate, slew=True)
+            ahead = self._grid.forecast(now, estimate, follow=self._follow)
             timeline = Timeline(ahead.period, float(self._index), ahead.time_origin)
         return BeatGrid(
             heard=SampleIndex(now),

@@ -5,6 +5,7 @@ Owned by the thread that pushes the pipeline. Times are samples since the stream
 
 from collections import deque
 from dataclasses import dataclass
+from enum import Enum
 
 from k1edge.beat.spectrum import HOP
 from k1edge.beat.tracker import Estimate
@@ -22,7 +23,7 @@ JUMP_BEATS = 0.12
 """A phase error beyond this is no jitter: the grid moves at once, a slow slide would be wrong for many beats."""
 
 REFRACTORY_BEATS = 0.6
-"""Nearest that two beats may come, in beats of the slower tempo of the two: no double flash when the tempo doubles."""
+"""Nearest that two beats may come, in beats of the new tempo, so never nearer than 168 ms: no double flash when the tempo doubles."""
 
 CONFIRM_SAMPLES = 0.035 * SAMPLE_RATE_HZ
 """An attack this near to a promised beat is the beat's own."""
@@ -38,6 +39,14 @@ MEAN_OVER = 8
 
 STEADY = 0.06
 """Intervals further than this from the filter's period belong to another tempo and are not averaged."""
+
+
+class Follow(Enum):
+    """How the grid follows the filter."""
+
+    FREELY = "freely"  # nobody sees it yet
+    SMOOTHLY = "smoothly"  # locked: small errors are slewed, large ones jumped
+    STEADILY = "steadily"  # held: small errors are slewed, large ones are not believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +75,11 @@ class Grid:
                 bias = self._bias + TRUST * (attack - due)
                 self._bias = max(-MOST_BIAS_SAMPLES, min(MOST_BIAS_SAMPLES, bias))
 
-    def step(self, now: float, estimate: Estimate, *, slew: bool) -> Promise | None:
+    def step(self, now: float, estimate: Estimate, *, follow: Follow) -> Promise | None:
         """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
         raw_period = estimate.period_frames * HOP
         self._period = self._mean_period(raw_period)
-        due = self._next(now, estimate.phase, raw_period, slew=slew)
+        due = self._next(now, estimate.phase, raw_period, follow=follow)
         if due - now > self.lead_samples:
             return None
         if self._last is not None:
@@ -79,25 +88,25 @@ class Grid:
         self._promised.append(due)
         return Promise(due, self._period)
 
-    def forecast(self, now: float, estimate: Estimate, *, slew: bool) -> Timeline:
+    def forecast(self, now: float, estimate: Estimate, *, follow: Follow) -> Timeline:
         """Beats from the next one on; the next unpromised beat has number 0."""
-        return Timeline(self._period, 0.0, self._next(now, estimate.phase, estimate.period_frames * HOP, slew=slew))
+        return Timeline(self._period, 0.0, self._next(now, estimate.phase, estimate.period_frames * HOP, follow=follow))
 
     def _mean_period(self, raw: float) -> float:
         near = [g for g in self._gaps if abs(g / raw - 1.0) <= STEADY]
         return sum(near) / len(near) if len(near) >= MEAN_OVER // 2 else raw
 
-    def _next(self, now: float, phase: float, raw_period: float, *, slew: bool) -> float:
+    def _next(self, now: float, phase: float, raw_period: float, *, follow: Follow) -> float:
         """The beat after the last promised one, not before `now`."""
         due = now - DELAY_SAMPLES + self._bias + (1.0 - phase) * raw_period
         earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * raw_period)
         while due < earliest:
             due += raw_period
-        if self._last is None or not slew:
+        if self._last is None or follow is Follow.FREELY:
             return due
         expected = self._last + self._period
         error = due - expected
         if abs(error) > JUMP_BEATS * self._period:
-            return due
+            return max(expected, now) if follow is Follow.STEADILY else due
         step = max(-SLEW_SAMPLES, min(SLEW_SAMPLES, SLEW_SHARE * error))
         return max(expected + step, now)
