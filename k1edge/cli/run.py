@@ -24,7 +24,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as a shell counts it."""
 
 
-def run(  # noqa: D417 - typer's help texts are the documentation of the flags
+def run(
     *,
     config: Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Use this file instead of the usual ones.")] = None,
     device: Annotated[str | None, typer.Option(help="Capture device: name, unique beginning of it, or ALSA card id.")] = None,
@@ -56,8 +56,7 @@ def run(  # noqa: D417 - typer's help texts are the documentation of the flags
 async def _serve(settings: Settings, config: Path | None, flags: Mapping[str, object], env: Mapping[str, str]) -> None:
     from k1edge.audio.live import LiveSource  # noqa: PLC0415 - resampling and capture load while the logs are up already
 
-    audio = settings.audio
-    source = LiveSource(audio.device, channels=audio.channels, block_frames=audio.block_frames)
+    source = LiveSource(settings.audio.device)
     daemon = Daemon(
         settings,
         source,
@@ -70,7 +69,7 @@ async def _serve(settings: Settings, config: Path | None, flags: Mapping[str, ob
         try:
             daemon.reload(load(config, env, flags))
         except ConfigError as error:
-            log.error("the new configuration is wrong; the old one stays", why=str(error))
+            log.error("the new configuration is wrong; the old one stays", why=str(error))  # noqa: TRY400 - the user's slip, no traceback
 
     handle_signals(daemon)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)

@@ -24,7 +24,6 @@ ENV_PREFIX = "K1EDGE_"
 FLAGS = {
     "audio.device": "--device",
     "node.port": "--port",
-    "node.dialect": "--dialect",
     "node.offset_ms": "--offset-ms",
     "status.socket": "--socket",
     "daemon.state_dir": "--state-dir",

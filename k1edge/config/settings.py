@@ -45,16 +45,13 @@ class AudioSettings(_Section):
         description='Capture device by exact name, unique beginning of it, or ALSA card id; never by number. See "k1edge devices audio".',
     )
     channels: int = Field(2, ge=1, le=2, description="Channels to capture and mix down.")
-    block_frames: int = Field(
-        0, ge=0, le=8192, description="Frames per callback at the device's own rate; 0 = as the driver likes, which is the steadiest."
-    )
 
 
 class BeatSettings(_Section):
     """How beats are predicted."""
 
     lead_ms: float = Field(
-        100.0, ge=20, le=500, description="How far ahead of its time a beat is committed, in ms; never moved after that."
+        100.0, ge=20, le=250, description="How far ahead of its time a beat is committed, in ms; never moved after that."
     )
     bpm_min: float = Field(55.0, ge=30, le=200, description="Slowest tempo considered, in beats per minute.")
     bpm_max: float = Field(215.0, ge=45, le=300, description="Fastest tempo considered, in beats per minute; at least 1.5 times bpm_min.")
@@ -73,9 +70,6 @@ class NodeSettings(_Section):
     port: str = Field(
         "auto", max_length=4096, pattern=_PORT, description="Serial port of the node.", json_schema_extra={"forms": PORT_FORMS}
     )
-    dialect: Literal["auto", "k1link", "trinity"] = Field(
-        "auto", description="Language of the node; auto asks the node first, and sends nothing binary to one that has not answered."
-    )
     offset_ms: float = Field(0.0, ge=-500, le=500, description="Moves every flash, in ms; + = later, - = earlier.")
     unique_id: str = Field(
         "", max_length=64, pattern=_NAME, description='Accept only the node with this unique id, as "k1edge status" shows it; empty = any.'
@@ -84,17 +78,9 @@ class NodeSettings(_Section):
     identify_drain_ms: int = Field(
         2000, ge=0, le=10_000, description="How long a freshly opened port may pour out boot text before it is asked who it is, in ms."
     )
-    lead_ms: int = Field(150, ge=150, le=1000, description="How far ahead of its time a beat is with the node at the latest, in ms.")
     horizon_ms: int = Field(
         2000, ge=500, le=2000, description="How far ahead beats are sent at most, in ms; what the node may flash when the wire breaks."
     )
-
-    @model_validator(mode="after")
-    def _ahead(self) -> Self:
-        if self.horizon_ms <= self.lead_ms:
-            msg = f"horizon_ms = {self.horizon_ms} must be above lead_ms = {self.lead_ms}"
-            raise ValueError(msg)
-        return self
 
 
 class StatusSettings(_Section):

@@ -270,5 +270,6 @@ def _node_port(node: NodeSettings) -> NodePort:
     return NodePort(
         port=node.port,
         unique_id=node.unique_id or None,
+        baud=node.baud,
         tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS),
     )

@@ -58,7 +58,7 @@ class SerialNode:
         on_failure: Callable[[BaseException], None] | None = None,
         *,
         scan: Callable[[], Sequence[SerialDevice]] = list_ports,
-        open_wire: Callable[[str], Wire] = Wire,
+        open_wire: Callable[[str, int], Wire] = Wire,
     ) -> None:
         self.failure: BaseException | None = None
         self._where = where
@@ -142,7 +142,7 @@ class SerialNode:
             self._tell(LinkState.CLOSED, found.reason)
             return self._backoff.next_ns()
         try:
-            wire = self._open_wire(found.path)
+            wire = self._open_wire(found.path, where.baud)
         except GONE as error:
             self._status = replace(self._status, path=found.path)
             self._tell(LinkState.CLOSED, cure(error, found.path))

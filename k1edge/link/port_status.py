@@ -4,6 +4,7 @@ from dataclasses import astuple, dataclass, field
 
 from k1edge.events import ClockMap
 from k1edge.link.backoff import FIRST_NS, LAST_NS
+from k1edge.link.device import DEFAULT_BAUD
 from k1edge.link.dialect import LinkCounters, LinkState, NodeInfo
 from k1edge.link.session import SessionTuning
 
@@ -15,6 +16,7 @@ class NodePort:
     Attributes:
         port: "auto", "VID:PID[:SERIAL]" or a path.
         unique_id: the only node to accept, None for any.
+        baud: bits per second of a real UART; USB and a pty ignore it.
         tuning: waits of the conversation.
         first_pause_ns: shortest pause before trying again.
         last_pause_ns: longest.
@@ -22,6 +24,7 @@ class NodePort:
 
     port: str = "auto"
     unique_id: str | None = None
+    baud: int = DEFAULT_BAUD
     tuning: SessionTuning = field(default_factory=SessionTuning)
     first_pause_ns: int = FIRST_NS
     last_pause_ns: int = LAST_NS
