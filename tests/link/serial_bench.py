@@ -15,7 +15,7 @@ from k1edge.link.session import SessionTuning
 from k1edge.timebase import NS_PER_MS, HostTime
 
 QUICK = SessionTuning(drain_ns=30 * NS_PER_MS, answer_ns=400 * NS_PER_MS)
-PATIENCE_S = 20.0  # only a broken program waits this long
+PATIENCE_S = 15.0  # only a broken program waits this long
 
 
 def eventually(what: Callable[[], object], why: str = "") -> None:
@@ -60,12 +60,13 @@ def serial_node(
     unique_id: str | None = None,
     told: Told | None = None,
     scan: Callable[[], Sequence[SerialDevice]] = list_ports,
-    open_wire: Callable[[str], Wire] = Wire,
+    open_wire: Callable[[str, int], Wire] = Wire,
     pauses_ms: tuple[float, float] = (2.0, 20.0),
     tuning: SessionTuning = QUICK,
 ) -> Iterator[SerialNode]:
     told = told if told is not None else Told()
-    where = NodePort(path, unique_id, tuning, round(pauses_ms[0] * NS_PER_MS), round(pauses_ms[1] * NS_PER_MS))
+    first_ns, last_ns = (round(pause * NS_PER_MS) for pause in pauses_ms)
+    where = NodePort(path, unique_id, tuning=tuning, first_pause_ns=first_ns, last_pause_ns=last_ns)
     node = SerialNode(where, told.events.append, told.fail, scan=scan, open_wire=open_wire)
     node.start()
     try:

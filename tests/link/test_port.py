@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from k1edge.link import conversation
 from k1edge.link.device import Wire
@@ -36,17 +37,18 @@ def descriptors() -> int:
 
 
 def fill(path: str) -> None:
-    """Write until the kernel takes no more; it moves bytes on for a while after it first says so."""
-    port = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
-    refused = 0
-    while refused < 20:
-        try:
-            os.write(port, b"\n" * 4_096)
-            refused = 0
-        except BlockingIOError:
-            refused += 1
-            time.sleep(0.005)
-    os.close(port)
+    """Write until the kernel takes not a byte more; it moves bytes on for a while after it first says so."""
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    for size in (4_096, 64, 1):
+        refused = 0
+        while refused < 10:
+            try:
+                os.write(fd, b"\n" * size)
+                refused = 0
+            except BlockingIOError:
+                refused += 1
+                time.sleep(0.005)
+    os.close(fd)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -142,7 +144,7 @@ def test_fault_13_unplugged_in_the_middle_of_a_handshake(tmp_path: Path) -> None
 def test_fault_13_a_missing_port_is_not_tried_in_a_busy_loop() -> None:
     tries: list[str] = []
 
-    def absent(path: str) -> Wire:
+    def absent(path: str, _baud: int) -> Wire:
         tries.append(path)
         raise FileNotFoundError(2, "No such file or directory")
 
@@ -202,10 +204,10 @@ def test_a_pinned_id_that_the_node_does_not_tell_is_no_match() -> None:
 def test_fault_15_permission_denied_is_retried_with_the_cure_in_status() -> None:
     allowed = threading.Event()
 
-    def guarded(path: str) -> Wire:
+    def guarded(path: str, baud: int) -> Wire:
         if not allowed.is_set():
             raise PermissionError(13, "could not open port")
-        return Wire(path)
+        return Wire(path, baud)
 
     with VirtualNode() as virtual, serial_node(virtual.path, open_wire=guarded) as node:
         eventually(lambda: "dialout" in str(node.status().reason))
@@ -297,9 +299,11 @@ def test_fault_31_an_exception_in_the_thread_is_kept_told_and_survivable() -> No
 
     with VirtualNode() as virtual:
         before = descriptors()
-        node = SerialNode(NodePort(virtual.path, tuning=QUICK), on_event, told.fail)
-        node.start()
-        assert told.failed.wait(PATIENCE_S)
+        node = SerialNode(NodePort(virtual.path, tuning=QUICK, last_pause_ns=20 * NS_PER_MS), on_event, told.fail)
+        with capture_logs() as logs:
+            node.start()
+            assert told.failed.wait(PATIENCE_S)
+        assert [entry["event"] for entry in logs] == ["node thread failed"]
         assert str(node.failure) == "a bug of ours"
         assert "internal error" in str(node.status().reason)
         broken.clear()
