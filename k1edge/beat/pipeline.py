@@ -64,7 +64,6 @@ class Pipeline:
         self._filled = 0
         self._hops = 0
         self._energies: deque[float] = deque(maxlen=LEVEL_HOPS)
-        self._strength = 0.0
         self._since_rise = 0
         self._period_hops = 50.0
         self._epoch = None
@@ -94,7 +93,7 @@ class Pipeline:
         transient = self._onsets.process(hop, novelty)
         if transient is not None:
             attack = max(now - transient.age_samples, 0)
-            self._grid.confirm(attack)
+            self._grid.confirm(attack, transient.strength)
             events.append(Onset(SampleIndex(attack), SampleIndex(now), transient.strength))
         before = self._gate.state
         beat, estimate = self._track(novelty, level_db, now)
@@ -109,7 +108,7 @@ class Pipeline:
         self._filter.step(evidence)
         estimate = self._filter.estimate()
         promise = self._grid.step(now, estimate, follow=self._follow)
-        self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate.mass, level_db, beat=promise is not None)
+        self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate, level_db, beat=promise is not None)
         self._period_hops = estimate.period_frames
         return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
 
@@ -138,7 +137,7 @@ class Pipeline:
             heard=SampleIndex(now),
             bpm=min(300.0, max(30.0, 60.0 * SAMPLE_RATE_HZ / promise.period)),
             confidence=self._confidence(estimate),
-            strength=self._strength,
+            strength=self._grid.strength,
             beat_in_bar=None,
         )
         self._index += 1
@@ -159,7 +158,7 @@ class Pipeline:
             timeline=timeline,
             next_index=self._index,
             confidence=self._confidence(estimate),
-            strength=self._strength,
+            strength=self._grid.strength,
             level_dbfs=level_db if level_db > -200.0 else None,
         )
 

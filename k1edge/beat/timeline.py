@@ -34,6 +34,10 @@ TRUST = 0.08
 MOST_BIAS_SAMPLES = 0.015 * SAMPLE_RATE_HZ
 """Slow attacks, and windows that low drums enter late, explain no more than this."""
 
+HIT_SHARE = 0.3
+FADE = 0.93
+"""Strength follows the last few hits, and fades by half in nine beats that nobody plays."""
+
 MEAN_OVER = 8
 """Beat intervals averaged for bpm: two bars of four."""
 
@@ -66,14 +70,17 @@ class Grid:
         self._gaps: deque[float] = deque(maxlen=MEAN_OVER)
         self._period = 0.0
         self._bias = 0.0
+        self.strength = 0.5
+        """How hard the next beat is expected to be hit, 0 to 1, from those before it."""
         self._promised: deque[float] = deque(maxlen=2)
 
-    def confirm(self, attack: float) -> None:
-        """An onset was heard with its attack at `attack`: if it belongs to a promised beat, learn how late such beats look to the filter."""
+    def confirm(self, attack: float, strength: float) -> None:
+        """An onset was heard with its attack at `attack`: if it belongs to a promised beat, learn how late and how hard such beats are."""
         for due in self._promised:
             if abs(attack - due) <= CONFIRM_SAMPLES:
                 bias = self._bias + TRUST * (attack - due)
                 self._bias = max(-MOST_BIAS_SAMPLES, min(MOST_BIAS_SAMPLES, bias))
+                self.strength += HIT_SHARE * (strength - self.strength)
 
     def step(self, now: float, estimate: Estimate, *, follow: Follow) -> Promise | None:
         """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
@@ -85,6 +92,7 @@ class Grid:
         if self._last is not None:
             self._gaps.append(due - self._last)
         self._last = due
+        self.strength *= FADE
         self._promised.append(due)
         return Promise(due, self._period)
 
