@@ -8,6 +8,7 @@ from k1edge.link.node import NodeCore
 from k1edge.link.node_reports import NodeIdentity
 from k1edge.timebase import NodeTime
 
+
 @dataclass(frozen=True, slots=True)
 class VirtualFlash:
     """One flash, as the node meant it. `wire_id` is None in the untimed dialect; `latch_us` is when the light is seen."""
