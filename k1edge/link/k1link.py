@@ -74,6 +74,7 @@ class K1LinkSession:
         self._supervise(now)
         out, self._last_words = self._last_words, []
         if self.peer.state in DEAD:
+            self._collect()
             return out
         request = self.peer.requests.due(now)
         if request is not None:
@@ -126,6 +127,7 @@ class K1LinkSession:
             self._last_words = [self.peer.channel.frame(Blackout(self.peer.ledger.revision))]
         if self.peer.state not in DEAD:
             self.peer.hang_up(LinkState.CLOSED, None)
+        self._collect()
 
     def counters(self) -> LinkCounters:
         """Totals since this session object was made; refused frames count as bad."""

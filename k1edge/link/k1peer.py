@@ -44,6 +44,7 @@ CALM_NS = 10 * NS_PER_S
 NONCE_STEP = 0x9E3779B1
 """Odd, so that the nonces of one port repeat after 2**32 sessions only."""
 
+LIVES_KEPT = 8
 EVENTS_CAP = 1024
 LOGS_KEPT = 20
 
@@ -71,6 +72,7 @@ class K1Peer:
         self._host_name = host_name
         self._config = config
         self._boot_id: int | None = None  # of the node's present life; None = it began another
+        self._lives: deque[int] = deque(maxlen=LIVES_KEPT)  # boot ids met; their announcements are replays
         self._uptime_us = 0  # newest that the node told of it
         self._steps = 0  # of its clock, in a row
         self._stepped_ns = now  # the newest of them
@@ -153,12 +155,14 @@ class K1Peer:
             if self.state is LinkState.HANDSHAKE:  # it came up a moment ago: what was asked before is lost
                 self.requests.ask(Hello(self._nonce, self._host_name))
                 return True
-            return self._node_reset(now, "the node announced a new start")
+            return ack.boot_id not in self._lives and self._node_reset(now, "the node announced a new start")
         if ack.nonce != self._nonce or frame.session != self.channel.session:
             return False
         if self._boot_id is not None and (ack.boot_id != self._boot_id or ack.uptime_us < self._uptime_us):
             return self._node_reset(now, "another boot id" if ack.boot_id != self._boot_id else "its uptime fell")
         self._boot_id, self._uptime_us = ack.boot_id, ack.uptime_us
+        if ack.boot_id not in self._lives:
+            self._lives.append(ack.boot_id)
         if not self.requests.answered(ack, now):
             return True  # the answer to a repeat
         self.node = ack
