@@ -74,7 +74,7 @@ def test_settings_are_frozen() -> None:
 
 def test_fault_45_wrong_value_names_file_line_and_key(tmp_path: Path) -> None:
     path = write(tmp_path / "k.toml", "# words\n\n[beat]\n# more\nlead_ms = 700\n")
-    assert complaint(path) == f"{path}:5: beat.lead_ms = 700: must be a number from 20 to 500"
+    assert complaint(path) == f"{path}:5: beat.lead_ms = 700: must be a number from 20 to 250"
 
 
 def test_fault_45_unknown_key_names_the_nearest(tmp_path: Path) -> None:

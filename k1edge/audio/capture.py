@@ -85,12 +85,13 @@ def list_devices() -> list[AudioDevice]:
     return [device for _, device in _inputs(_portaudio())]
 
 
-def open_capture(wanted: str, *, rescan: bool) -> InputStream:
+def open_capture(wanted: str, *, rescan: bool, most_channels: int = _MAX_CHANNELS) -> InputStream:
     """Open the input that `wanted` names at its own rate, and start it.
 
     Args:
         wanted: see `choose`.
         rescan: re-initialise PortAudio first, which otherwise knows only the devices of its start. No stream may be open.
+        most_channels: captured and mixed down, as far as the device has them.
 
     Raises:
         DeviceError: absent, ambiguous, busy, refused, or no PortAudio.
@@ -103,21 +104,21 @@ def open_capture(wanted: str, *, rescan: bool) -> InputStream:
     if not MIN_RATE_HZ <= device.default_rate_hz <= MAX_RATE_HZ:
         msg = f"sound input {device.name!r} claims a rate of {device.default_rate_hz} Hz; check its driver"
         raise DeviceError(msg)
-    return CaptureStream(portaudio, index, device)
+    return CaptureStream(portaudio, index, device, most_channels)
 
 
 class CaptureStream:
     """A running PortAudio input stream."""
 
-    def __init__(self, portaudio: Any, index: int, device: AudioDevice) -> None:
-        """Open and start input number `index` of PortAudio's present list.
+    def __init__(self, portaudio: Any, index: int, device: AudioDevice, most_channels: int) -> None:
+        """Open and start input number `index` of PortAudio's present list, up to `most_channels` of it.
 
         Raises:
             DeviceError: PortAudio refused.
         """
         self.device: str = device.name
         self.rate_hz: int = device.default_rate_hz
-        self.channels: int = min(_MAX_CHANNELS, device.max_input_channels)
+        self.channels: int = min(most_channels, device.max_input_channels)
         self._ring: Final = FrameRing(round(_RING_S * self.rate_hz), self.channels)
         self._stamps: Final[queue.SimpleQueue[Stamp | None]] = queue.SimpleQueue()
         self._failure: BaseException | None = None

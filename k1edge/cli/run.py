@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -54,9 +55,10 @@ def run(
 
 
 async def _serve(settings: Settings, config: Path | None, flags: Mapping[str, object], env: Mapping[str, str]) -> None:
-    from k1edge.audio.live import LiveSource  # noqa: PLC0415 - resampling and capture load while the logs are up already
+    from k1edge.audio.capture import open_capture  # noqa: PLC0415 - resampling and capture load while the logs are up already
+    from k1edge.audio.live import LiveSource  # noqa: PLC0415 - as above
 
-    source = LiveSource(settings.audio.device)
+    source = LiveSource(settings.audio.device, open_stream=partial(open_capture, most_channels=settings.audio.channels))
     daemon = Daemon(
         settings,
         source,
