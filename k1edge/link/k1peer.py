@@ -142,8 +142,7 @@ class K1Peer:
             case Ack():
                 self.requests.answered(message, now)
             case Stats():
-                self.requests.answered(message, now)
-                return self._take_stats(message, now)
+                return self.requests.answered(message, now) and self._take_stats(message)
             case Log():
                 self.logs.append(message)
             case _:  # a request: our own echo, say
@@ -158,13 +157,13 @@ class K1Peer:
             return ack.boot_id not in self._lives and self._node_reset(now, "the node announced a new start")
         if ack.nonce != self._nonce or frame.session != self.channel.session:
             return False
+        if not self.requests.answered(ack, now):
+            return True  # the answer to a repeat
         if self._boot_id is not None and (ack.boot_id != self._boot_id or ack.uptime_us < self._uptime_us):
             return self._node_reset(now, "another boot id" if ack.boot_id != self._boot_id else "its uptime fell")
         self._boot_id, self._uptime_us = ack.boot_id, ack.uptime_us
         if ack.boot_id not in self._lives:
             self._lives.append(ack.boot_id)
-        if not self.requests.answered(ack, now):
-            return True  # the answer to a repeat
         self.node = ack
         self.events.append(NodeIdentified(_info(ack)))
         if self._config is not None:
@@ -180,11 +179,10 @@ class K1Peer:
         self.hang_up(LinkState.INCOMPATIBLE, f"the node speaks k1link {hello.major}.{hello.minor}, this host {MAJOR}.{MINOR}: {older}")
         return True
 
-    def _take_stats(self, stats: Stats, now: HostTime) -> bool:
-        self.stats = stats
+    def _take_stats(self, stats: Stats) -> bool:
         if stats.uptime_us < self._uptime_us:
-            return self._node_reset(now, "its uptime fell")
-        self._uptime_us = stats.uptime_us
+            return False  # a replay: a node that started anew answers nothing in our session
+        self.stats, self._uptime_us = stats, stats.uptime_us
         return True
 
     def _pong(self, pong: Pong, now: HostTime) -> bool:

@@ -96,6 +96,7 @@ class World:
         self.first_id = 0
         self.host_stalled_until = 0
         self.excused = False  # a step has happened that nobody can have noticed yet
+        self.stale_session = 0  # the node has started anew, and while this is the session the host cannot know
         self.events: list[LinkEvent] = []
         self.reports: list[FlashReport] = []
         self.flashes: list[tuple[int, int]] = []  # (true host ns of the latch, id)
@@ -120,6 +121,7 @@ class World:
         self.identity = NodeIdentity(self.identity.unique_id, self.identity.boot_id + 1, clock_bits=self.identity.clock_bits)
         self.clock.offset_us -= self.clock.at(self.now)
         self.node = self.boot(announce=announce)
+        self.stale_session = self.session.peer.channel.session
         self._push(self.now, "node")
 
     def run(self, seconds: float) -> None:
@@ -155,7 +157,8 @@ class World:
         assert len(self.node._replies) <= 8
         assert len(self.session.peer.events) == 0
         fit = self.session.clock()
-        if fit is not None and not self.excused and self.now >= self.host_stalled_until:
+        knows = not self.excused and self.session.peer.channel.session != self.stale_session
+        if fit is not None and knows and self.now >= self.host_stalled_until:
             self._check_clock(fit)
 
     def _check_clock(self, fit: ClockMap) -> None:

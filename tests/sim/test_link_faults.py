@@ -1,0 +1,316 @@
+"""Faults on the link in fake time, each by its number in the list of faults; `World.check` holds the invariants after every event."""
+
+import pytest
+
+from k1edge.events import BeatFate
+from k1edge.link.dialect import LinkState, NodeReset
+from k1edge.link.framing import Frame, encode
+from k1edge.link.messages import Beats, Ping, WireBeat
+
+MS, S = 1_000_000, 1_000_000_000
+PANIC = b"\r\nGuru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\nBacktrace: 0x4200a0b4:0x3fc95f30\r\n"
+
+
+@pytest.fixture
+def make(world, sim):
+    def build(seed, *, up=None, down=None, ppm=30.0, **kwargs):
+        made = world(seed, clock=sim.NodeClock(ppm=ppm), up=up or sim.Line(), down=down or sim.Line(), **kwargs)
+        made.tempo_bpm = 120
+        return made
+
+    return build
+
+
+def drain(link):
+    """Stop the music and wait until every beat has its end."""
+    link.tempo_bpm = None
+    link.run(4)
+    assert link.session.counters().pending == 0
+    assert len(link.node.queue) == 0
+
+
+def flipping(share):
+    def damage(rng, data):
+        out = bytearray(b for b in data if rng.random() >= share / 2)
+        for at in range(len(out)):
+            if rng.random() < share / 2:
+                out[at] ^= 1 << rng.randrange(8)
+        return [bytes(out)]
+
+    return damage
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.0002, 1.0), (0.001, 0.99), (0.005, 0.85)])
+def test_fault_01_flips_and_lost_bytes(make, sim, share, least):
+    """Per byte: a frame of 70 bytes is hit in 1.4, 7 and 30 % of cases."""
+    link = make(1, up=sim.Line(damage=flipping(share)), down=sim.Line(damage=flipping(share)))
+    link.run(60)
+    drain(link)
+    counters = link.session.counters()
+    assert len(link.flashes) >= least * 0.95 * 118
+    assert counters.fired + counters.late >= least * counters.sent - 8
+    assert max(link.flash_errors_us(1)) < 700
+
+
+def test_one_frame_in_five_is_lost_and_the_light_does_not_show_it(make, sim):
+    link = make(2, up=sim.Line(damage=sim.losing(0.2)), down=sim.Line(damage=sim.losing(0.2)))
+    link.run(60)
+    drain(link)
+    counters = link.session.counters()
+    assert len(link.flashes) >= 112
+    assert counters.missed <= 4  # each end is told three times
+    assert counters.fired >= 110
+    assert counters.resets == 0
+
+
+def test_fault_04_boot_text_and_panics_between_and_inside_frames(make, sim):
+    def damage(rng, data):
+        if rng.random() < 0.1:
+            at = rng.randrange(len(data))
+            return [data[:at] + PANIC, data[at:] if rng.random() < 0.5 else b""]
+        return [data]
+
+    link = make(3, down=sim.Line(damage=damage))
+    link.run(30)
+    drain(link)
+    assert b"Guru Meditation" in link.session.garbage
+    assert len(link.session.garbage) <= 1024
+    assert link.session.counters().fired >= 56
+    assert link.session.counters().bad_frames > 5
+
+
+def test_fault_05_duplicates_and_replays_of_old_sessions(make, sim):
+    tape = {"up": [], "down": []}
+
+    def damage(way):
+        def taped(rng, data):
+            tape[way].append(data)
+            extra = rng.sample(tape[way], min(2, len(tape[way]))) if rng.random() < 0.3 else []
+            return [data, *([data] if rng.random() < 0.2 else []), *extra]
+
+        return taped
+
+    link = make(4, up=sim.Line(damage=damage("up")), down=sim.Line(damage=damage("down")))
+    link.run(20)
+    link.reset_node()  # from here on, the tape holds frames of an old session too
+    link.run(20)
+    drain(link)
+    counters = link.session.counters()
+    assert counters.resets == 1
+    assert len({number for _, number in link.flashes}) == len(link.flashes)  # none twice
+    assert counters.fired >= 72
+    assert link.node.refused > 20
+    assert link.session.peer.refused > 20
+
+
+def test_fault_06_hostile_frames_with_good_checksums(make):
+    link = make(5)
+    link.run(5)
+    session = link.session.peer.channel.session
+    far = link.node_time() + 11_000_000
+    for number, beats in enumerate([(WireBeat(9000, far, 255, 1),), (WireBeat(9001, 0, 255, 1),), (WireBeat(9002, (1 << 63) - 1, 255, 1),)]):
+        hostile = encode(Frame(Beats.TYPE, session, 0, Beats(1000 + number, 500_000, link.node_time(), beats).encode()))
+        refused = link.node.refused
+        link._on_up(hostile)
+        assert link.node.refused == refused + 1
+    for payload in (b"\xff" * 111, bytes(111), b"\xff" * 28):
+        for kind in range(256):
+            if kind not in {0x01, 0x81}:
+                link.session.receive_data(encode(Frame(kind, session, 0, payload)), link.now)
+                link._on_host(b"")
+    link.run(20)
+    drain(link)
+    assert link.states()[-1] is LinkState.READY
+    assert all(number < 9000 for _, number in link.flashes)
+    assert link.session.counters().fired >= 45
+
+
+@pytest.mark.parametrize("announce", [True, False])
+def test_fault_08_node_resets_with_a_full_queue(make, announce):
+    link = make(6)
+    link.run(10.1)
+    assert len(link.node.queue) == 3
+    link.reset_node(announce=announce)
+    back = link.now
+    if announce:
+        link.run(2)
+        assert link.states()[-1] is LinkState.READY
+    else:  # only silence tells: degraded at 2 s, given up at 5 s, then the port is opened anew
+        link.run(3)
+        assert link.states()[-1] is LinkState.DEGRADED
+        link.run(3)
+        assert link.session.wants_reopen
+        assert link.session.next_deadline() is None
+    assert all(h - back > 100 * MS for h, _ in link.flashes if h > back)
+    if announce:
+        link.run(10)
+        assert len([h for h, _ in link.flashes if h > back + 1 * S]) >= 20
+    drain(link) if announce else None
+    ends = [report for report in link.reports if report.due_ns < back]
+    assert all(report.fate is BeatFate.FIRED for report in ends)
+
+
+def test_fault_08_twice_in_a_second(make):
+    link = make(7)
+    link.run(10)
+    link.reset_node()
+    link.run(0.6)
+    link.reset_node()
+    link.run(2)
+    assert link.states()[-1] is LinkState.READY
+    assert len([event for event in link.events if isinstance(event, NodeReset)]) == 2
+    link.run(5)
+    drain(link)
+    assert link.session.counters().fired >= 30
+
+
+@pytest.mark.parametrize("stall_ms", [50, 200, 1000, 2000, 4000])
+def test_fault_12_host_stalls(make, stall_ms):
+    link = make(8)
+    link.run(10.2)
+    before = len(link.flashes)
+    link.host_stalled_until = link.now + stall_ms * MS
+    link.run(stall_ms / 1000 + 10)
+    drain(link)
+    assert link.states()[-1] in {LinkState.READY}
+    assert link.session.counters().resets == 0
+    assert len(link.flashes) - before >= 20 + (stall_ms - 1500) / 500 - max(0, stall_ms - 1000) / 500 - 1
+    gaps = [b - a for (a, _), (b, _) in zip(link.flashes, link.flashes[1:], strict=False)]
+    assert min(gaps) > 450 * MS  # no burst
+    assert max(link.flash_errors_us(1)) < 500
+
+
+def test_fault_18_node_stops_reading(make):
+    link = make(9)
+    link.run(5)
+    link.up.blocked = True
+    link.run(2.5)
+    assert link.states()[-1] is LinkState.DEGRADED
+    last = max(h for h, _ in link.flashes)
+    assert last - (T0 + 5 * S) < 2.1 * S  # what was queued, nothing after
+    link.run(3)
+    assert link.session.wants_reopen
+    assert link.session.data_to_send(link.now) == []
+    counters = link.session.counters()
+    assert counters.pending == 0
+    assert counters.sent == len(link.reports)
+
+
+T0 = 5_000 * S
+
+
+def test_a_short_silence_degrades_and_heals(make):
+    link = make(10)
+    link.run(5)
+    link.down.blocked = True
+    link.run(3)
+    assert link.states()[-1] is LinkState.DEGRADED
+    link.down.blocked = False
+    link.run(5)
+    assert link.states()[-1] is LinkState.READY
+    drain(link)
+    assert link.session.counters().resets == 0
+
+
+@pytest.mark.parametrize("major", [0, 2])
+def test_fault_19_another_major_version_gets_no_beats(make, sim, major):
+    link = make(11, identity=sim.NodeIdentity(b"other", 1, major=major))
+    link.run(5)
+    assert link.states()[-1] is LinkState.INCOMPATIBLE
+    reason = link.events[-1].reason
+    assert f"{major}.0" in reason
+    assert ("update the node" in reason) == (major == 0)
+    assert link.session.data_to_send(link.now) == []
+    assert link.flashes == []
+    assert link.session.counters().sent == 0
+
+
+def test_fault_20_beats_that_arrive_after_their_time(make, sim):
+    """A line that sleeps: beats held up by 5 s of nothing come out late or missed, never as a burst."""
+
+    def delay(rng, now):
+        return (1400 if (now - T0) // S % 10 == 7 else rng.uniform(0.1, 1)) * MS
+
+    link = make(12, up=sim.Line(delay))
+    link.run(40)
+    drain(link)
+    fates = {report.fate for report in link.reports}
+    counters = link.session.counters()
+    assert BeatFate.FIRED in fates
+    assert counters.fired + counters.late + counters.missed + counters.cancelled == counters.sent
+    assert all(abs(error) < 12_000 for error in link.flash_errors_us(1))
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, 1.04])
+def test_fault_54_tempo_changes_after_beats_were_sent(make, factor):
+    link = make(13)
+    link.run(10.23)
+    link.tempo_bpm = 120 * factor
+    link.first_id = 0 if factor == 1.04 else 500  # a tracker may number on, or anew
+    link.run(10)
+    drain(link)
+    gaps = [b - a for (a, _), (b, _) in zip(link.flashes, link.flashes[1:], strict=False)]
+    assert min(gaps) >= 100 * MS
+    late = [h for h, _ in link.flashes if h > T0 + 11 * S]
+    period = 0.5 * S / factor
+    assert len(late) >= 0.9 * 9 * S / period
+    assert max(link.flash_errors_us(12)) < 500
+
+
+def test_a_plan_that_flickers_flashes_nothing_twice_and_leaks_nothing(make):
+    link = make(14)
+    link.run(3)
+    for _ in range(200):
+        link.tempo_bpm = None
+        link.run(0.03)
+        link.tempo_bpm = 120
+        link.run(0.04)
+    drain(link)
+    assert len(link.flashes) >= 5
+    assert max(link.flash_errors_us(1)) < 500
+
+
+def test_losing_the_lock_leaves_nothing_queued(make):
+    link = make(15)
+    link.run(5.2)
+    link.tempo_bpm = None
+    link.run(0.1)
+    assert len(link.node.queue) == 0
+    flashes = len(link.flashes)
+    link.run(3)
+    assert len(link.flashes) == flashes
+
+
+def test_close_makes_the_node_dark(make):
+    link = make(16)
+    link.run(5.2)
+    link.session.close(link.now)
+    link._on_host(b"")
+    link.run(1)
+    assert len(link.node.queue) == 0
+    assert link.session.counters().pending == 0
+    assert link.states()[-1] is LinkState.CLOSED
+
+
+def test_the_node_stops_by_itself_when_the_host_is_gone(make):
+    link = make(17)
+    link.run(5.2)
+    link.host_stalled_until = link.now + 3600 * S
+    link.run(1.2)
+    assert not link.node.is_idle(link.node_time())
+    link.run(2)
+    assert link.node.is_idle(link.node_time())
+    flashes = len(link.flashes)
+    link.run(60)
+    assert len(link.flashes) == flashes
+
+
+def test_pings_never_wait_behind_other_bytes(make):
+    link = make(18)
+    link.run(5)
+    for _ in range(2000):
+        link.run(0.01)
+        out = link.session.data_to_send(link.now)
+        kinds = [write[3] if write[1] > 1 else 0 for write in out]
+        assert Ping.TYPE not in kinds or len(kinds) == 1
+        link._send(link.up, "up", out)
