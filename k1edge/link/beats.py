@@ -202,13 +202,12 @@ class BeatLedger:
 
     def untell(self) -> None:
         """What the node was told holds no longer: withdrawn beats end, the others are told anew under new ids."""
-        waiting = list(self._pending.values())
-        self._pending.clear()
         self._sent_ns, self._stale = None, False
-        for beat in waiting:
+        for beat in list(self._pending.values()):
             if beat.withdrawn:
                 self._end(beat, BeatFate.CANCELLED, beat.node_us)
             else:
+                del self._pending[beat.wire_id]
                 beat.wire_id, beat.node_us = self._next_wire_id, None
                 self._pending[beat.wire_id] = beat
                 self._next_wire_id = (self._next_wire_id + 1) & 0xFFFFFFFF
