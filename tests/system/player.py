@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from tests.system.sound_server import RATE_HZ, SINK, SoundServer
 
 CHUNK_FRAMES = RATE_HZ * 5 // 1000
+LATENCY_MS = 200
+AHEAD_FRAMES = RATE_HZ // 20
+"""Written at once at the start: it rides out a busy machine and only adds to the constant. With more, pacat makes the writer wait."""
 _F_SETPIPE_SZ = 1031  # Linux; the fcntl module of Python 3.11 knows it on some builds only
 
 
@@ -27,7 +30,6 @@ class Player:
     def __init__(self, server: SoundServer, track: NDArray[np.float32]) -> None:
         pcm = np.round(np.clip(track, -1.0, 1.0) * 32767.0).astype("<i2")
         self._stereo = np.repeat(pcm[:, None], 2, axis=1)
-        # A tenth of a second of buffer rides out a busy machine; it only adds to the constant.
         command = [
             "pacat",
             "-d",
@@ -59,11 +61,12 @@ class Player:
                 if self._stop.wait(max(0, wait_ns) / 1e9):
                     break
                 self._pipe.write(self._stereo[first : first + CHUNK_FRAMES].tobytes())
-                self._lateness_ns.append(time.monotonic_ns() - self.written_ns(first))
+                if first > AHEAD_FRAMES:
+                    self._lateness_ns.append(time.monotonic_ns() - self.written_ns(first))
 
     def written_ns(self, frame: float) -> int:
-        """Host time at which frame `frame` of the track is due to be written: the pace, which `lateness_ms` shows to have been kept."""
-        return self._first_write_ns + round(frame * 1e9 / RATE_HZ)
+        """Host time at which frame `frame` is due to be written, from `AHEAD_FRAMES` on: the pace, which `lateness_ms` shows to be kept."""
+        return self._first_write_ns + round((frame - AHEAD_FRAMES) * 1e9 / RATE_HZ)
 
     def lateness_ms(self) -> float:
         """The 99th percentile of how late the writes were."""

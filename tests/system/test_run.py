@@ -15,7 +15,7 @@ from tests.system.ear import Ear
 from tests.system.edge import LOCK_S, START_S, Edge, Status, is_listening, is_locked
 from tests.system.player import Player
 from tests.system.sound_server import SoundServer
-from tests.system.stage import Air, flashes_s, hear_out, nearest_errors_ms
+from tests.system.stage import flashes_s, hear_out, nearest_errors_ms
 
 pytestmark = pytest.mark.system
 
@@ -44,7 +44,7 @@ def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: 
         truth_s, lit_s = (mir_eval.beat.trim_beats(times) for times in (music.beats_s, flashed_s[flashed_s < music.seconds]))
         f_measure = mir_eval.beat.f_measure(truth_s, lit_s)
         errors_ms = nearest_errors_ms(lit_s, music.beats_s)
-        say(f"F {f_measure:.3f} from 5 s on, first flash at {flashed_s[0]:.1f} s, {describe(errors_ms)}, {describe_air(air)}")
+        say(f"F {f_measure:.3f} from 5 s on, first flash at {flashed_s[0]:.1f} s, {describe(errors_ms)}, {air}")
         assert f_measure >= 0.9
         assert_tells_of_a_lock(status, bpm=124.0)
         assert_silence_ends_the_light(edge, node)
@@ -92,7 +92,7 @@ def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdg
         air = hear_out(clicks, player, ear.stop())
         assert edge.stop() == 0
 
-        assert air.spread_ms < 3.0, f"the sound server itself wavers by {air.spread_ms:.1f} ms on this machine"
+        assert air.slipped_ms < 20.0, f"the sound server itself slips by {air.slipped_ms:.1f} ms on this machine"
         from_s = float(air.song_s([locked_ns])[0])
         clicks_s = clicks.beats_s[clicks.beats_s > from_s]
         reported_s = air.song_s(reported_ns(edge))
@@ -100,7 +100,7 @@ def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdg
         for what, times_s in (("by the node's report", reported_s), ("by the node's true clock", truly_s)):
             seen_s = times_s[(times_s > from_s + 0.25) & (times_s < clicks_s[-1] + 0.25)]
             errors_ms = nearest_errors_ms(seen_s, clicks_s)
-            say(f"flash against click {what}: {describe(errors_ms)}, {describe_air(air)}")
+            say(f"flash against click {what}: {describe(errors_ms)}, {air}")
             assert seen_s.size >= 0.9 * clicks_s.size
             assert abs(float(np.median(errors_ms))) <= 10.0
             assert float(np.percentile(np.abs(errors_ms), 95)) <= 25.0
@@ -118,8 +118,3 @@ def reported_ns(edge: Edge) -> list[int]:
 def describe(errors_ms: np.ndarray) -> str:
     """Signed median and spread, for people."""
     return f"{errors_ms.size} flashes, median {np.median(errors_ms):+.1f} ms, p95 {np.percentile(np.abs(errors_ms), 95):.1f} ms"
-
-
-def describe_air(air: Air) -> str:
-    """What the sound server added, for people."""
-    return f"server {air.offset_ns / 1e6:.1f} ms {air.slope_ns_per_s / 1e3:+.0f} ppm (waver {air.spread_ms:.2f} ms, writes {air.player.lateness_ms():.1f} ms late)"
