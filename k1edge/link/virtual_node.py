@@ -212,11 +212,19 @@ class VirtualNode:
             raise
 
     def _step(self) -> None:
+        self._flash()  # first: nothing else is in such a hurry
         if not self._deaf:
             for data in self._pty.read():
                 self._in.put(data, time.monotonic_ns(), may_lose=self.brain.binary)
         for burst in self._in.take(time.monotonic_ns()):
             self.brain.receive(burst, self.node_us(time.monotonic_ns()))
+        now = time.monotonic_ns()
+        for data in self.brain.data_to_send(self.node_us(now)):
+            self._out.put(data, now, may_lose=self.brain.binary)
+        for burst in self._out.take(time.monotonic_ns()):
+            self._pty.write(burst)
+
+    def _flash(self) -> None:
         now = time.monotonic_ns()
         for flash in self.brain.flash(self.node_us(now)):
             latch_after_ns = round((flash.latch_us - self.clock.forward(now)) / self.clock.rate)
@@ -225,14 +233,9 @@ class VirtualNode:
                 self._flashes.append(log)
             if self._on_flash is not None:
                 self._on_flash(log)
-        now = time.monotonic_ns()
-        for data in self.brain.data_to_send(self.node_us(now)):
-            self._out.put(data, now, may_lose=self.brain.binary)
-        for burst in self._out.take(time.monotonic_ns()):
-            self._pty.write(burst)
 
     def _wait(self) -> None:
-        """Sleep until bytes come or something is due; the last fraction of a millisecond before a flash awake, but yielding."""
+        """Sleep until bytes come or something is due; the last fraction of a millisecond before a flash awake."""
         now = time.monotonic_ns()
         brain_due = self.brain.next_due()
         flash_ns = None if brain_due is None else round(self.clock.inverse(brain_due))
@@ -246,7 +249,7 @@ class VirtualNode:
             os.read(self._wake_out, 4_096)
         elif not ready and flash_ns is not None and not self._frozen:
             while NAP_NS >= flash_ns - time.monotonic_ns() > 0:
-                time.sleep(0)  # lets other threads run
+                pass  # yielding here would hand the interpreter to a thread that keeps it for up to 5 ms
 
 
 def main(arguments: list[str] | None = None) -> int:
