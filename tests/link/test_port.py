@@ -157,7 +157,7 @@ def test_fault_13_a_missing_port_is_not_tried_in_a_busy_loop() -> None:
 
 
 def test_fault_14_found_again_by_identity_on_another_path_and_the_wrong_board_refused() -> None:
-    with board(b"AAAAAAA1") as right, board(b"BBBBBBB2") as wrong:
+    with VirtualNode("trinity") as right, VirtualNode("trinity") as wrong:
         plugged = [device(right.path, "24:58:7C:00:00:01")]
         told = Told()
         with serial_node("auto", scan=lambda: list(plugged), told=told) as node:
@@ -165,7 +165,7 @@ def test_fault_14_found_again_by_identity_on_another_path_and_the_wrong_board_re
             plugged[:] = [device(wrong.path, "24:58:7C:00:00:02")]
             right.unplug()
             eventually(lambda: "another board" in str(node.status().reason))
-            assert wrong.brain.console.lines == type(wrong.brain.console.lines)()  # nothing was said to it
+            assert not wrong.brain.console.lines, "something was said to it"
             right.replug()
             plugged.append(device(right.path, "24587C000001"))
             eventually(ready(node))
@@ -247,7 +247,7 @@ def test_fault_17_a_mute_node_gets_one_line_a_try_and_slow_tries() -> None:
 def test_fault_18_a_node_that_stops_reading_costs_no_memory_and_is_reopened(
     dialect: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(conversation, "STUCK_NS", 300 * NS_PER_MS)
+    monkeypatch.setattr(conversation, "STUCK_NS", 100 * NS_PER_MS)
     told = Told()
     with VirtualNode(dialect, link=tmp_path / "k1") as virtual, serial_node(virtual.path, told=told) as node:
         eventually(ready(node))
@@ -297,7 +297,7 @@ def test_fault_31_an_exception_in_the_thread_is_kept_told_and_survivable() -> No
             msg = "a bug of ours"
             raise ValueError(msg)
 
-    with VirtualNode() as virtual:
+    with VirtualNode("trinity") as virtual:
         before = descriptors()
         node = SerialNode(NodePort(virtual.path, tuning=QUICK, last_pause_ns=20 * NS_PER_MS), on_event, told.fail)
         with capture_logs() as logs:
