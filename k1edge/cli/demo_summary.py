@@ -25,7 +25,7 @@ class Evidence:
         truth_s: beats of the whole song, from its first sample, in s.
         flashes_ns: when the node really flashed, whatever it reported; ascending.
         fire_errors_ns: for each beat that was fired by command, the true flash minus the commanded time; empty for an untimed dialect.
-        lateness_us: for each flash, how much after its own schedule the virtual node made it, on its own clock: this host's scheduling.
+        told_errors_ns: for the same beats, the moment the node was told to flash at, truly, minus the commanded time: the clock's share.
         bounds_ns: for each clock map the node's time was told with, (true clock error, published bound).
         snapshot: the daemon's last picture while it was running; None if it never ran.
     """
@@ -37,7 +37,7 @@ class Evidence:
     truth_s: Sequence[float]
     flashes_ns: Sequence[int]
     fire_errors_ns: Sequence[int]
-    lateness_us: Sequence[int]
+    told_errors_ns: Sequence[int]
     bounds_ns: Sequence[tuple[float, float]]
     snapshot: Snapshot | None
 
@@ -80,7 +80,7 @@ def figures(evidence: Evidence) -> dict[str, Figure]:
         "flash_error_p95_ms": _rounded(percentile_abs(errors_ms, 95), 2),
         "fire_error_median_us": _rounded(median(fire_us), 1),
         "fire_error_p99_us": _rounded(percentile_abs(fire_us, 99), 1),
-        "node_late_p99_us": _rounded(percentile_abs(evidence.lateness_us, 99), 1),
+        "told_error_p99_us": _rounded(percentile_abs([error / NS_PER_US for error in evidence.told_errors_ns], 99), 1),
         "clock_bound_us": _rounded(None if node is None else node.offset_bound_us, 1),
         "clock_error_us": _rounded(percentile_abs([error / NS_PER_US for error, _ in evidence.bounds_ns], 100), 1),
         "bound_held": all(abs(error) <= bound for error, bound in evidence.bounds_ns) if evidence.bounds_ns else None,
@@ -108,7 +108,7 @@ def summary_table(found: dict[str, Figure]) -> Table:
         ("", found["flash_error_p95_ms"], "ms", "p95 of its size"),
         ("fire error", found["fire_error_median_us"], "us", "from the commanded time, median, + = late"),
         ("", found["fire_error_p99_us"], "us", "p99 of its size"),
-        ("", found["node_late_p99_us"], "us", "p99 of what the virtual node itself was late, as a busy host lets it"),
+        ("", found["told_error_p99_us"], "us", "p99 of the clock's share; the rest is this host waking the node late"),
         ("clock bound", found["clock_bound_us"], "us", f"published; the true error was {_shown(found['clock_error_us'])} us at most"),
         ("node clock", found["node_drift_ppm"], "ppm", f"fast; {found['dialect']}, {found['timing']}"),
     ]

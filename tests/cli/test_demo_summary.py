@@ -22,7 +22,7 @@ PLAYED = Evidence(
     truth_s=TRUTH_S,
     flashes_ns=[at(beat + 0.01) for beat in TRUTH_S if 4.0 <= beat <= 20.0],
     fire_errors_ns=[-NS_PER_MS // 10] * 98 + [NS_PER_MS // 2] * 2,
-    lateness_us=[40] * 99 + [900],
+    told_errors_ns=[-40_000] * 99 + [900_000],
     bounds_ns=[(150_000.0, 800_000.0), (-300_000.0, 700_000.0)],
     snapshot=None,
 )
@@ -45,7 +45,7 @@ def test_errors_keep_sign_in_the_median_and_lose_it_in_the_percentile() -> None:
     assert found["flash_error_p95_ms"] == 10.0
     assert found["fire_error_median_us"] == -100.0
     assert found["fire_error_p99_us"] == 500.0
-    assert found["node_late_p99_us"] == 40.0
+    assert found["told_error_p99_us"] == 40.0
     assert found["clock_error_us"] == 300.0
     assert found["bound_held"] is True
 
