@@ -54,8 +54,8 @@ DOUBT_AT = 0.3
 HOLD_BEATS = 8
 """Two bars of four without evidence, then dark."""
 
-SILENCE_DB = -70.0
-"""Level below which there is no signal: the hiss of an open input is below, the quietest usable microphone (RMS 0.004) 20 dB above."""
+SILENCE_DB = -80.0
+"""Level below which there is no signal: dither is below; the quietest usable microphone (RMS 0.004) is 30 dB above."""
 
 DEAD_S = 4.0
 """No signal for so long: stop at once, even within the hold."""

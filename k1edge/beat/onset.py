@@ -17,7 +17,7 @@ NEIGHBOURS = 3
 AVERAGE = 50
 """Hops of the local mean (0.5 s) that a peak must stand above: dense passages raise the bar."""
 
-TIMES = 2.0
+TIMES = 2.2
 """A peak is this many times the local mean: steady noise reaches 1.9, a drum 5 and more."""
 
 RISE = 0.05
@@ -57,7 +57,7 @@ class OnsetDetector:
     """One hop of samples and its `Novelty` in, at most one `Transient` out."""
 
     def __init__(self) -> None:
-        self._flux = np.zeros(AVERAGE)
+        self._flux = np.ones(AVERAGE)  # unknown yet: the first ripple of noise is no attack
         self._samples = np.zeros(SEARCHED * STEP, dtype=np.float32)
         self._raw_before = 0.0
         self._since = APART

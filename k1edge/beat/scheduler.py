@@ -28,6 +28,10 @@ REFRACTORY_NS = 160 * NS_PER_MS
 """No two flashes nearer than this, whatever became of the tempo: 0.57 of a beat at the fastest tempo tracked (214 bpm)."""
 
 
+EDGE_NS = 50 * NS_PER_MS
+"""A planned beat may move so far beyond the horizon without being withdrawn: jitter at the edge is no news."""
+
+
 class Scheduler:
     """Makes plans.
 
@@ -90,8 +94,9 @@ class Scheduler:
     ) -> Iterator[PlannedBeat]:
         last_ns = self._passed_ns
         count = 0
+        told = {b.beat_id for b in self._plan.beats} if self._plan is not None else set()
         for beat in self._candidates(timeline, committed, next_index, strength, now):
-            if count == self._count or beat.due_ns > now + self._horizon_ns:
+            if count == self._count or beat.due_ns > now + self._horizon_ns + (EDGE_NS if beat.beat_id in told else 0):
                 return
             if beat.due_ns <= now or beat.beat_id <= self._passed_id or (last_ns is not None and beat.due_ns < last_ns + REFRACTORY_NS):
                 continue

@@ -65,8 +65,9 @@ class Grid:
     """Turns estimates into promises, one beat at a time. `lead_samples`: how far ahead a beat is promised."""
 
     def __init__(self, lead_samples: float) -> None:
-        self.lead_samples = lead_samples
-        self._last: float | None = None
+        self.lead_samples = max(lead_samples, float(HOP))  # looked at once a hop: a later promise could come too late
+        self._last: float | None = None  # the last beat promised
+        self._last_raw: float | None = None  # and where the filter had seen it
         self._gaps: deque[float] = deque(maxlen=MEAN_OVER)
         self._period = 0.0
         self._bias = 0.0
@@ -86,30 +87,36 @@ class Grid:
         """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
         raw_period = estimate.period_frames * HOP
         self._period = self._mean_period(raw_period)
-        due = self._next(now, estimate.phase, raw_period, follow=follow)
+        raw = self._seen(now, estimate.phase, raw_period)
+        due = self._smoothed(now, raw, follow=follow)
         if due - now > self.lead_samples:
             return None
-        if self._last is not None:
-            self._gaps.append(due - self._last)
-        self._last = due
+        if self._last_raw is not None:
+            self._gaps.append(raw - self._last_raw)
+        self._last, self._last_raw = due, raw
         self.strength *= FADE
         self._promised.append(due)
         return Promise(due, self._period)
 
     def forecast(self, now: float, estimate: Estimate, *, follow: Follow) -> Timeline:
         """Beats from the next one on; the next unpromised beat has number 0."""
-        return Timeline(self._period, 0.0, self._next(now, estimate.phase, estimate.period_frames * HOP, follow=follow))
+        raw = self._seen(now, estimate.phase, estimate.period_frames * HOP)
+        return Timeline(self._period, 0.0, self._smoothed(now, raw, follow=follow))
 
     def _mean_period(self, raw: float) -> float:
         near = [g for g in self._gaps if abs(g / raw - 1.0) <= STEADY]
         return sum(near) / len(near) if len(near) >= MEAN_OVER // 2 else raw
 
-    def _next(self, now: float, phase: float, raw_period: float, *, follow: Follow) -> float:
-        """The beat after the last promised one, not before `now`."""
-        due = now - DELAY_SAMPLES + self._bias + (1.0 - phase) * raw_period
-        earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * raw_period)
+    def _seen(self, now: float, phase: float, period: float) -> float:
+        """The next beat as the filter sees it: after the last promised one, not before `now`."""
+        due = now - DELAY_SAMPLES + self._bias + (1.0 - phase) * period
+        earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * period)
         while due < earliest:
-            due += raw_period
+            due += period
+        return due
+
+    def _smoothed(self, now: float, due: float, *, follow: Follow) -> float:
+        """The same beat as it may be promised."""
         if self._last is None or follow is Follow.FREELY:
             return due
         expected = self._last + self._period

@@ -1,0 +1,85 @@
+from itertools import pairwise
+
+import pytest
+
+from k1edge.beat.gate import BET_HOPS, HOLD_BEATS, Gate
+from k1edge.beat.tracker import BEAT_WINDOW, Estimate
+from k1edge.events import LockState
+
+PERIOD = 50
+SURE = Estimate(float(PERIOD), 0.0, 0.95, 0.99)
+VAGUE = Estimate(float(PERIOD), 0.0, 0.2, 0.3)
+
+
+class Played:
+    """A gate and a drummer: `hits` says whether each beat is heard where the filter forecasts it."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.hop = 0
+        self.states: list[LockState] = []
+
+    def beats(self, count: int, *, hit: bool = True, estimate: Estimate = SURE, level_db: float = -20.0, heard: bool = True) -> LockState:
+        for _ in range(count * PERIOD):
+            self.hop += 1
+            phase = self.hop % PERIOD
+            due = (self.hop + BET_HOPS) % PERIOD < PERIOD * BEAT_WINDOW
+            loud = phase < 3 if hit else 25 <= phase < 28
+            evidence = (0.7 if loud else -0.04) if heard else None
+            self.gate.step(evidence, 0.9 if due else 0.01, estimate, level_db, beat=phase == PERIOD - 10)
+            self.states.append(self.gate.state)
+        return self.gate.state
+
+
+def test_hits_on_forecast_beats_open_the_gate_within_seconds_by_way_of_locking() -> None:
+    played = Played()
+    assert played.beats(6) is LockState.LOCKED
+    order = [a for a, b in pairwise([*played.states, None]) if a is not b]
+    assert order == [LockState.UNLOCKED, LockState.LOCKING, LockState.LOCKED]
+
+
+def test_one_lucky_hit_does_not_open_it() -> None:
+    played = Played()
+    played.beats(1)
+    played.beats(4, hit=False)
+    assert LockState.LOCKED not in played.states
+
+
+def test_hits_beside_the_beats_never_open_it_and_close_it() -> None:
+    assert Played().beats(20, hit=False) is LockState.UNLOCKED
+    played = Played()
+    played.beats(8)
+    assert played.beats(20, hit=False) is LockState.UNLOCKED
+    assert LockState.HOLDING in played.states
+
+
+def test_an_undecided_filter_does_not_open_it() -> None:
+    assert Played().beats(8, estimate=VAGUE) is LockState.UNLOCKED
+
+
+def test_fault_55_a_break_is_held_for_two_bars_then_dark_and_music_resumes_at_once() -> None:
+    played = Played()
+    played.beats(8)
+    assert played.beats(HOLD_BEATS - 1, heard=False) is LockState.HOLDING
+    assert played.beats(1) is LockState.LOCKED
+    played.beats(HOLD_BEATS + 2, heard=False)
+    assert played.gate.state is LockState.UNLOCKED
+    played.beats(4)
+    assert played.gate.state is LockState.LOCKED
+
+
+def test_no_signal_for_four_seconds_closes_it_even_within_the_hold() -> None:
+    slow = Played()
+    slow.beats(8)
+    slow.beats(6, heard=False, level_db=-120.0)  # 3 s
+    assert slow.gate.state is LockState.HOLDING
+    for _ in range(120):
+        slow.gate.step(None, 0.1, SURE, -120.0, beat=False)
+    assert slow.gate.state is LockState.UNLOCKED
+
+
+@pytest.mark.parametrize("hit", [True, False])
+def test_support_stays_within_its_bounds(hit: bool) -> None:
+    played = Played()
+    played.beats(60, hit=hit)
+    assert -3.0 <= played.gate.support <= 9.0

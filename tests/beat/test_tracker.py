@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from k1edge.beat.tempo import LONGEST_FRAMES, SHORTEST_FRAMES, tempo_model
+from k1edge.beat.tracker import BEAT_WINDOW, SHARPNESS, ForwardFilter
+
+
+def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0.4)) -> NDArray[np.float64]:
+    evidence = np.full(period * count, -0.1)
+    for k in range(count):
+        evidence[k * period : k * period + len(shape)] = shape
+    return evidence
+
+
+def test_model_has_every_period_each_phase_once_and_a_stochastic_transition() -> None:
+    model = tempo_model()
+    assert model.states == sum(range(SHORTEST_FRAMES, LONGEST_FRAMES + 1)) == 5617
+    np.testing.assert_allclose(model.transition.sum(axis=0), 1.0)
+    assert np.all(model.phase[model.first] == 0.0)
+    np.testing.assert_array_equal(model.last[:-1] + 1, model.first[1:])
+    assert model.prior.sum() == pytest.approx(1.0)
+
+
+def test_one_step_equals_the_forward_algorithm_written_out_in_full() -> None:
+    model = tempo_model()
+    tracker = ForwardFilter(model)
+    rng = np.random.default_rng(1)
+    tracker._now[:] = rng.random(model.states)
+    tracker._now /= tracker._now.sum()
+    before = tracker._now.copy()
+    expected = np.zeros(model.states)
+    for column, (first, last) in enumerate(zip(model.first, model.last, strict=True)):
+        expected[first + 1 : last + 1] += before[first:last]
+        expected[model.first] += model.transition[:, column] * before[last]
+    expected[model.phase < BEAT_WINDOW] *= np.exp(SHARPNESS * 0.4)
+    tracker.step(0.4)
+    np.testing.assert_allclose(tracker._now, expected / expected.sum(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("period", [33, 50, 62, 90])
+def test_pulses_give_their_period_and_phase(period: int) -> None:
+    tracker = ForwardFilter()
+    for evidence in pulses(period, 14):
+        tracker.step(float(evidence))
+    estimate = tracker.estimate()
+    assert estimate.period_frames == pytest.approx(period, rel=0.02)
+    assert estimate.mass > 0.9
+    since_pulse = period - 1  # the last step is that far after its pulse
+    error = (estimate.phase - since_pulse / period + 0.5) % 1.0 - 0.5
+    assert abs(error) < 0.06
+
+
+def test_without_evidence_only_time_passes() -> None:
+    tracker = ForwardFilter()
+    for evidence in pulses(50, 12):
+        tracker.step(float(evidence))
+    before = tracker.estimate()
+    for _ in range(150):
+        tracker.step(None)
+    after = tracker.estimate()
+    assert after.period_frames == pytest.approx(before.period_frames, rel=0.02)
+    assert abs((after.phase - before.phase + 0.5) % 1.0 - 0.5) < 0.1
+    assert after.focus < before.focus
+
+
+def test_chance_of_a_beat_is_high_where_one_is_due_and_low_between() -> None:
+    tracker = ForwardFilter()
+    for evidence in pulses(50, 14)[:-9]:
+        tracker.step(float(evidence))
+    assert tracker.beat_chance(10) > 0.5
+    assert tracker.beat_chance(30) < 0.02
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.floats(-1.0, 1.0)), min_size=1, max_size=120))
+def test_posterior_stays_a_distribution_and_reset_forgets(evidence: list[float | None]) -> None:
+    tracker = ForwardFilter()
+    for e in evidence:
+        tracker.step(e)
+    assert tracker._now.sum() == pytest.approx(1.0)
+    assert tracker._now.min() >= 0.0
+    estimate = tracker.estimate()
+    assert 0.0 <= estimate.phase < 1.0
+    assert 0.0 <= estimate.mass <= 1.0
+    assert SHORTEST_FRAMES <= estimate.period_frames <= LONGEST_FRAMES
+    tracker.reset()
+    np.testing.assert_array_equal(tracker._now, ForwardFilter()._now)
