@@ -44,7 +44,7 @@ system-packages: # what those parts need from Debian; asks for nothing when it i
 bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines, a table on stderr
 
 bench-%: $(VENV)/.dev ## one of them: bench-cost, bench-clock
-	-@PYTHONPATH=. $(BIN)/python -m tests.bench.$*
+	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$*
 
 clean: ## remove what make built
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
