@@ -9,6 +9,9 @@ from k1edge.link.device import Wire
 from k1edge.link.session import NodeSession
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
+IDLE_NS = 50 * NS_PER_MS
+"""Longest time in `listen`."""
+
 STUCK_NS = 5 * NS_PER_S
 """A node that has not read for so long is closed and opened anew."""
 
@@ -51,22 +54,29 @@ class Conversation:
             now = time.monotonic_ns()
             wire.send(self.session.data_to_send(HostTime(now)), now)
 
-    def wait(self, wake_fd: int) -> bool:
-        """Wait for bytes, room to write, the deadline or a wake-up; True for the last."""
+    def listen(self, wake_fd: int) -> bool:
+        """Wait for bytes and take them, or for room to write, the deadline or a wake-up; True for the last.
+
+        Looks at the port every `look_ns`, whatever the kernel says of it: see `device.ACM_LOOK_NS`.
+
+        Raises:
+            OSError: the device is gone.
+        """
         wire = self.wire
         self._poll.register(wake_fd, select.POLLIN)
         self._poll.register(wire.fd, select.POLLIN | (select.POLLOUT if wire.waiting_bytes else 0))
         deadline = self.session.next_deadline()
-        left_ns = wire.look_ns if deadline is None else min(wire.look_ns, deadline - time.monotonic_ns())
-        ready = self._poll.poll(max(1.0, left_ns / NS_PER_MS))
-        return any(fd == wake_fd for fd, _ in ready)
-
-    def read(self) -> None:
-        """Take what has arrived, whatever `wait` saw: see `device.ACM_LOOK_NS`."""
-        data = self.wire.read()
-        if data:
-            self.session.receive_data(data, HostTime(time.monotonic_ns()))
-            self._touched = True
+        now = time.monotonic_ns()
+        until = now + IDLE_NS if deadline is None else min(now + IDLE_NS, deadline)
+        while True:
+            ready = self._poll.poll(max(1.0, min(wire.look_ns, until - now) / NS_PER_MS))
+            data = wire.read()
+            now = time.monotonic_ns()
+            if data:
+                self.session.receive_data(data, HostTime(now))
+                self._touched = True
+            if data or ready or now >= until:
+                return any(fd == wake_fd for fd, _ in ready)
 
     def release(self) -> None:
         """Say goodbye, and see it off."""

@@ -168,8 +168,7 @@ class SerialNode:
             if self._take_events(talk, found):
                 return
             self._publish(talk, PUBLISH_NS)
-            self._drain_wakes(talk.wait(self._wake_end()))
-            talk.read()
+            self._drain_wakes(talk.listen(self._wake_end()))
         talk.release()
 
     def _take_events(self, talk: Conversation, found: Found) -> bool:

@@ -85,7 +85,8 @@ def test_fault_46_going_dark_is_told_at_once() -> None:
 def test_a_new_plan_wakes_a_thread_that_would_wait_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("k1edge.link.trinity.ASK_EVERY_NS", 10**15)
     monkeypatch.setattr("k1edge.link.trinity.STALE_NS", 10**15)
-    monkeypatch.setattr("k1edge.link.device.LOOK_NS", 10**13)  # nothing but a wake-up ends the wait
+    monkeypatch.setattr("k1edge.link.device.LOOK_NS", 10**13)
+    monkeypatch.setattr("k1edge.link.conversation.IDLE_NS", 10**13)  # nothing but a wake-up ends the wait
     with VirtualNode("trinity") as virtual, serial_node(virtual.path) as node:
         eventually(ready(node))
         node.follow(plan())
