@@ -71,10 +71,10 @@ class ClockSync:
     """last estimate: (host ns, theta us, rate ppm)"""
     _hint_ppm: float = 0.0
     """rate of this node before the last reset: its crystal is the same"""
-    _least_us: float = math.inf
-    """shortest round trip"""
-    _excess_us: float = 0.0
-    """one-way delay above the least, mean over all exchanges, each counting a little less than the next"""
+    _trip_us: float = 0.0
+    """mean round trip over the likely window"""
+    _strip_us: float = 0.0
+    """the least round trip, as the envelopes show it"""
     _restless_us: float = 0.0
     """how far new estimates land from where the old ones pointed, running mean"""
 
@@ -89,8 +89,7 @@ class ClockSync:
         self._hard = Corridor(HARD_WANDER, HARD_RATE_PPM)
         self._likely = Corridor(LIKELY_WANDER, HARD_RATE_PPM)
         self._last = self._previous = None
-        self._restless_us = self._excess_us = 0.0
-        self._least_us = math.inf
+        self._restless_us = self._trip_us = self._strip_us = 0.0
 
     def add(self, t1: HostTime, t2: NodeTime, t3: NodeTime, t4: HostTime) -> bool:
         """Take an exchange, in the order of t1; False, and nothing taken, where it cannot be true."""
@@ -102,9 +101,7 @@ class ClockSync:
         if self.pings == 0:
             self._base_ns = t2 * NS_PER_US - t1
         self.pings += 1
-        trip_us = (away_ns - held_ns) / NS_PER_US
-        self._least_us = min(self._least_us, trip_us)
-        self._excess_us += ((trip_us - self._least_us) / 2 - self._excess_us) / min(self.pings, LIKELY_PINGS)
+        self._trip_us += ((away_ns - held_ns) / NS_PER_US - self._trip_us) / min(self.pings, LIKELY_PINGS)
         self._last = (t1, t2, t3, t4)
         u = (t2 * NS_PER_US - t1 - self._base_ns) / NS_PER_US + QUANTUM_US
         low = (t3 * NS_PER_US - t4 - self._base_ns) / NS_PER_US
@@ -140,11 +137,14 @@ class ClockSync:
 
     def _estimate(self, now: HostTime) -> tuple[float, float, float]:
         """Return theta (us), rate (ppm) and the likely half-width (us)."""
-        gain = min(self.pings, LIKELY_PINGS) / max(self._excess_us, QUANTUM_US)
+        # of few exchanges the least delay is not least yet: the more careful figure then
+        excess_us = max((self._trip_us - self._strip_us) / 2, self._trip_us / (2 * self.pings), QUANTUM_US)
+        gain = min(self.pings, LIKELY_PINGS) / excess_us
         while True:
-            rate, top, bottom = self._likely.best_rate(now, gain, self._hint_ppm, RATE_DOUBT_PPM)
-            if top >= bottom or not self._likely.drop_oldest():
-                return (top + bottom) / 2, rate, (top - bottom) / 2
+            theta, rate, width = self._likely.likely_line(now, gain, self._hint_ppm, RATE_DOUBT_PPM)
+            if width >= 0 or not self._likely.drop_oldest():
+                self._strip_us = 2 * width
+                return theta, rate, width
 
     def _map(self, now: HostTime, theta: float, rate: float) -> AffineMap:
         node_ns = now + self._base_ns + round(theta * NS_PER_US)

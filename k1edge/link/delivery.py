@@ -18,6 +18,9 @@ REQUESTS_CAP = 4
 BURST = 32
 BURST_GAP_NS = 8 * NS_PER_MS
 PING_GAP_NS = 250 * NS_PER_MS
+GAP_GROWTH = 1.05
+"""From the burst to four a second within 5 s: the rate shows only over time, and until it does each second of age costs its error."""
+
 GOLDEN = 0.6180339887498949
 """Multiples of it modulo 1 fill the interval evenly: pings then meet every phase of the 1 ms USB frame and of the node's loop."""
 
@@ -130,11 +133,13 @@ def _answers(answer: Message, request: Request, seqs: list[int]) -> bool:
 
 @dataclass(slots=True)
 class Pinger:
-    """A burst of 32 pings, then four a second, at evenly spread phases. An answer counts once."""
+    """A burst of 32 pings, then ever fewer down to four a second, at evenly spread phases. An answer counts once."""
 
     _n: int = 0
     """of the next ping; never used twice on a link"""
     _burst_left: int = 0
+    _gap_ns: float = BURST_GAP_NS
+    """between two pings, before the phase is spread"""
     _next_ns: int | None = None
     """when the next ping is due; None = not started"""
     _unanswered: dict[int, HostTime] = field(default_factory=dict)
@@ -147,7 +152,7 @@ class Pinger:
 
     def start(self, now: HostTime) -> None:
         """Begin a burst, as on a new session; older pings count as lost."""
-        self._burst_left, self._next_ns = BURST, now
+        self._burst_left, self._gap_ns, self._next_ns = BURST, BURST_GAP_NS, now
         self._unanswered.clear()
 
     def stop(self) -> None:
@@ -166,9 +171,11 @@ class Pinger:
         if self._burst_left and crowd >= CROWD:
             self._next_ns = now + BURST_GAP_NS
             return None
-        gap_ns = BURST_GAP_NS if self._burst_left > 1 else PING_GAP_NS
-        self._next_ns = now + round(gap_ns * (0.8 + 0.4 * phase))
-        self._burst_left = max(0, self._burst_left - 1)
+        if self._burst_left:
+            self._burst_left -= 1
+        else:
+            self._gap_ns = min(PING_GAP_NS, self._gap_ns * GAP_GROWTH)
+        self._next_ns = now + round(self._gap_ns * (0.8 + 0.4 * phase))
         ping = Ping(self._n, now)
         self._n = (self._n + 1) & 0xFFFFFFFF
         self._unanswered[ping.n] = now

@@ -1,7 +1,7 @@
 """A whole link in fake time: the host's session, a line with faults, a node with its own clock. Every step checks what must always hold.
 
-    host session ── up: delay, loss, damage, duplicates ─► node core ─► flashes
-         ▲ ◄──────── down: the same ──────────────────────────┘
+host session ── up: delay, loss, damage, duplicates ─► node core ─► flashes
+     ▲ ◄──────── down: the same ──────────────────────────┘
 """
 
 import heapq
@@ -81,9 +81,15 @@ class World:
     """See the module. `run(s)` moves time on; `tempo_bpm` None = no plan."""
 
     def __init__(
-        self, seed: int, *, clock: NodeClock | None = None, up: Line | None = None, down: Line | None = None, identity: NodeIdentity | None = None
+        self,
+        seed: int,
+        *,
+        clock: NodeClock | None = None,
+        up: Line | None = None,
+        down: Line | None = None,
+        identity: NodeIdentity | None = None,
     ) -> None:
-        print(f"seed {seed}")
+        print(f"seed {seed}")  # noqa: T201 - pytest shows it where a scenario fails
         self.rng = random.Random(seed)
         self.clock = clock or NodeClock()
         self.up, self.down = up or Line(), down or Line()
@@ -142,7 +148,8 @@ class World:
         period = 60 * S / self.tempo_bpm
         first = -(-(self.now + 1 - self.origin_ns) // round(period))
         beats = tuple(
-            PlannedBeat(self.first_id + int(n), HostTime(round(self.origin_ns + n * period)), 0.8, int(n) % 4 + 1) for n in range(first, first + 3)
+            PlannedBeat(self.first_id + int(n), HostTime(round(self.origin_ns + n * period)), 0.8, int(n) % 4 + 1)
+            for n in range(first, first + 3)
         )
         return BeatPlan(Timeline(period, float(self.first_id), float(self.origin_ns)), beats, HostTime(self.now + 4 * S))
 

@@ -3,7 +3,10 @@
 World.check runs after every event; a scenario passes only if the bound covered the truth in each.
 """
 
+import itertools
+from collections.abc import Callable
 from statistics import quantiles
+from typing import Any
 
 import pytest
 
@@ -14,13 +17,13 @@ from k1edge.link.messages import Ping
 MS, S = 1_000_000, 1_000_000_000
 
 
-def p99(values):
+def p99(values: list[float]) -> float:
     return quantiles(values, n=100)[98]
 
 
 @pytest.fixture
-def make(world, sim):
-    def build(seed, *, ppm=0.0, bend=lambda _s: 0.0, up=None, down=None, **kwargs):
+def make(world: Any, sim: Any) -> Any:
+    def build(seed: int, *, ppm: float = 0.0, bend: Any = lambda _s: 0.0, up: Any = None, down: Any = None, **kwargs: Any) -> Any:
         clock = sim.NodeClock(ppm=ppm, bend=bend)
         made = world(seed, clock=clock, up=sim.Line(up or sim.usb()), down=sim.Line(down or up or sim.usb()), **kwargs)
         made.tempo_bpm = 128
@@ -30,20 +33,20 @@ def make(world, sim):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_100_ppm_fast_and_1_to_3_ms_of_delay(make, sim, seed):
+def test_100_ppm_fast_and_1_to_3_ms_of_delay(make: Any, sim: Any, seed: int) -> None:
     link = make(seed, ppm=100, up=sim.uniform(1, 3))
     link.run(60)
-    errors = link.flash_errors_us(after_s=1)
+    errors = link.flash_errors_us(after_s=1)  # after sync
     assert len(errors) > 120
     assert p99(errors) <= 500
     assert link.session.clock().drift_ppm == pytest.approx(100, abs=5)
     assert link.session.counters().missed == link.session.counters().late == 0
 
 
-def ramp(rate_ppm_s, begin_s, end_s):
+def ramp(rate_ppm_s: float, begin_s: float, end_s: float) -> Callable[[float], float]:
     """Phase of a clock whose rate grows by `rate_ppm_s` between two moments, then stays."""
 
-    def bend(s):
+    def bend(s: float) -> float:
         ramped = min(max(s - begin_s, 0.0), end_s - begin_s)
         return rate_ppm_s * (ramped**2 / 2 + ramped * max(s - end_s, 0.0))
 
@@ -62,25 +65,25 @@ CLOCKS = {
     "true": (0.0, lambda _s: 0.0),
     "500 ppm fast": (500.0, lambda _s: 0.0),
     "500 ppm slow": (-500.0, lambda _s: 0.0),
-    "thermal ramp": (30.0, ramp(0.3, 10, 40)),
-    "fast thermal ramp": (-20.0, ramp(1.0, 15, 25)),
+    "thermal ramp": (30.0, ramp(0.3, 5, 25)),
+    "fast thermal ramp": (-20.0, ramp(1.0, 8, 18)),
 }
 
 
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("clock", CLOCKS)
-def test_fault_10_and_11_bound_covers_the_truth_in_every_step(make, sim, line, clock):
+def test_fault_10_and_11_bound_covers_the_truth_in_every_step(make: Any, sim: Any, line: str, clock: str) -> None:
     ppm, bend = CLOCKS[clock]
     up, down = LINES[line](sim)
     link = make(len(line) * 31 + len(clock), ppm=ppm, bend=bend, up=up, down=down)
-    link.run(45)
+    link.run(25)
     assert link.states()[-1] is LinkState.READY
-    assert link.session.counters().fired > 85
+    assert link.session.counters().fired > 45
     assert link.worst_ratio <= 1.0
     assert link.session.peer.watch.sync.contradictions == 0
 
 
-def test_fault_10_a_rate_beyond_every_limit_is_never_silent(make):
+def test_fault_10_a_rate_beyond_every_limit_is_never_silent(make: Any) -> None:
     """5000 ppm is no clock: the answers contradict each other, and the link says so instead of flashing wrongly."""
     link = make(3, ppm=5000)
     link.excused = True
@@ -90,7 +93,7 @@ def test_fault_10_a_rate_beyond_every_limit_is_never_silent(make):
 
 
 @pytest.mark.parametrize("jump_ms", [-400.0, 50.0, 3000.0])
-def test_fault_09_a_step_is_noticed_and_followed(make, jump_ms):
+def test_fault_09_a_step_is_noticed_and_followed(make: Any, jump_ms: float) -> None:
     link = make(4, ppm=20)
     link.run(20)
     link.excused = True
@@ -104,7 +107,7 @@ def test_fault_09_a_step_is_noticed_and_followed(make, jump_ms):
     assert max(link.flash_errors_us(after_s=22)) < 500
 
 
-def test_fault_09_a_clock_that_stands_still_degrades_the_link_until_it_runs(make):
+def test_fault_09_a_clock_that_stands_still_degrades_the_link_until_it_runs(make: Any) -> None:
     link = make(5)
     link.run(10)
     link.excused = True
@@ -124,12 +127,12 @@ def test_fault_09_a_clock_that_stands_still_degrades_the_link_until_it_runs(make
     assert max(link.flash_errors_us(after_s=25)) < 500
 
 
-def test_fault_11_phase_lock_pings_meet_every_phase_of_the_usb_frame(make, sim):
+def test_fault_11_phase_lock_pings_meet_every_phase_of_the_usb_frame(make: Any, sim: Any) -> None:
     link = make(6, up=sim.batched(sim.usb()))
     sent = []
     send = link._send
 
-    def spy(line, kind, writes):
+    def spy(line: str, kind: Any, writes: Any) -> None:
         decoder = FrameDecoder()
         sent.extend(link.now % MS / MS for write in writes for frame in decoder.receive(write) if frame.type == Ping.TYPE)
         send(line, kind, writes)
@@ -137,11 +140,11 @@ def test_fault_11_phase_lock_pings_meet_every_phase_of_the_usb_frame(make, sim):
     link._send = spy
     link.run(30)
     steady = sorted(sent[40:])
-    assert max(b - a for a, b in zip(steady, steady[1:], strict=False)) < 0.15
+    assert max(b - a for a, b in itertools.pairwise(steady)) < 0.15
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_fault_07_counters_wrap(make, sim, bits):
+def test_fault_07_counters_wrap(make: Any, sim: Any, bits: int) -> None:
     """A 32-bit counter that wraps after 10 s, and a session number that wraps at the reset behind it."""
     link = make(7, ppm=40, identity=sim.NodeIdentity(b"old", 1, clock_bits=bits))
     link.clock.offset_us = float((1 << 32) - 10_000_000)

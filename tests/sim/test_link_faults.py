@@ -1,5 +1,9 @@
 """Faults on the link in fake time, each by its number in the list of faults; `World.check` holds the invariants after every event."""
 
+import random
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from k1edge.events import BeatFate
@@ -12,8 +16,8 @@ PANIC = b"\r\nGuru Meditation Error: Core  0 panic'ed (LoadProhibited). Exceptio
 
 
 @pytest.fixture
-def make(world, sim):
-    def build(seed, *, up=None, down=None, ppm=30.0, **kwargs):
+def make(world: Any, sim: Any) -> Any:
+    def build(seed: int, *, up: Any = None, down: Any = None, ppm: float = 30.0, **kwargs: Any) -> Any:
         made = world(seed, clock=sim.NodeClock(ppm=ppm), up=up or sim.Line(), down=down or sim.Line(), **kwargs)
         made.tempo_bpm = 120
         return made
@@ -21,7 +25,7 @@ def make(world, sim):
     return build
 
 
-def drain(link):
+def drain(link: Any) -> None:
     """Stop the music and wait until every beat has its end."""
     link.tempo_bpm = None
     link.run(4)
@@ -29,8 +33,8 @@ def drain(link):
     assert len(link.node.queue) == 0
 
 
-def flipping(share):
-    def damage(rng, data):
+def flipping(share: float) -> Callable[[random.Random, bytes], list[bytes]]:
+    def damage(rng: random.Random, data: bytes) -> list[bytes]:
         out = bytearray(b for b in data if rng.random() >= share / 2)
         for at in range(len(out)):
             if rng.random() < share / 2:
@@ -41,30 +45,30 @@ def flipping(share):
 
 
 @pytest.mark.parametrize(("share", "least"), [(0.0002, 1.0), (0.001, 0.99), (0.005, 0.85)])
-def test_fault_01_flips_and_lost_bytes(make, sim, share, least):
+def test_fault_01_flips_and_lost_bytes(make: Any, sim: Any, share: float, least: float) -> None:
     """Per byte: a frame of 70 bytes is hit in 1.4, 7 and 30 % of cases."""
     link = make(1, up=sim.Line(damage=flipping(share)), down=sim.Line(damage=flipping(share)))
-    link.run(60)
+    link.run(30)
     drain(link)
     counters = link.session.counters()
-    assert len(link.flashes) >= least * 0.95 * 118
+    assert len(link.flashes) >= least * 0.95 * 58
     assert counters.fired + counters.late >= least * counters.sent - 8
     assert max(link.flash_errors_us(1)) < 700
 
 
-def test_one_frame_in_five_is_lost_and_the_light_does_not_show_it(make, sim):
+def test_one_frame_in_five_is_lost_and_the_light_does_not_show_it(make: Any, sim: Any) -> None:
     link = make(2, up=sim.Line(damage=sim.losing(0.2)), down=sim.Line(damage=sim.losing(0.2)))
-    link.run(60)
+    link.run(40)
     drain(link)
     counters = link.session.counters()
-    assert len(link.flashes) >= 112
-    assert counters.missed <= 4  # each end is told three times
-    assert counters.fired >= 110
+    assert len(link.flashes) >= 75
+    assert counters.missed <= 3  # each end is told three times
+    assert counters.fired >= 72
     assert counters.resets == 0
 
 
-def test_fault_04_boot_text_and_panics_between_and_inside_frames(make, sim):
-    def damage(rng, data):
+def test_fault_04_boot_text_and_panics_between_and_inside_frames(make: Any, sim: Any) -> None:
+    def damage(rng: random.Random, data: bytes) -> list[bytes]:
         if rng.random() < 0.1:
             at = rng.randrange(len(data))
             return [data[:at] + PANIC, data[at:] if rng.random() < 0.5 else b""]
@@ -79,11 +83,11 @@ def test_fault_04_boot_text_and_panics_between_and_inside_frames(make, sim):
     assert link.session.counters().bad_frames > 5
 
 
-def test_fault_05_duplicates_and_replays_of_old_sessions(make, sim):
+def test_fault_05_duplicates_and_replays_of_old_sessions(make: Any, sim: Any) -> None:
     tape = {"up": [], "down": []}
 
-    def damage(way):
-        def taped(rng, data):
+    def damage(way: str) -> Callable[[random.Random, bytes], list[bytes]]:
+        def taped(rng: random.Random, data: bytes) -> list[bytes]:
             tape[way].append(data)
             extra = rng.sample(tape[way], min(2, len(tape[way]))) if rng.random() < 0.3 else []
             return [data, *([data] if rng.random() < 0.2 else []), *extra]
@@ -103,12 +107,14 @@ def test_fault_05_duplicates_and_replays_of_old_sessions(make, sim):
     assert link.session.peer.refused > 20
 
 
-def test_fault_06_hostile_frames_with_good_checksums(make):
+def test_fault_06_hostile_frames_with_good_checksums(make: Any) -> None:
     link = make(5)
     link.run(5)
     session = link.session.peer.channel.session
     far = link.node_time() + 11_000_000
-    for number, beats in enumerate([(WireBeat(9000, far, 255, 1),), (WireBeat(9001, 0, 255, 1),), (WireBeat(9002, (1 << 63) - 1, 255, 1),)]):
+    for number, beats in enumerate(
+        [(WireBeat(9000, far, 255, 1),), (WireBeat(9001, 0, 255, 1),), (WireBeat(9002, (1 << 63) - 1, 255, 1),)]
+    ):
         hostile = encode(Frame(Beats.TYPE, session, 0, Beats(1000 + number, 500_000, link.node_time(), beats).encode()))
         refused = link.node.refused
         link._on_up(hostile)
@@ -126,7 +132,7 @@ def test_fault_06_hostile_frames_with_good_checksums(make):
 
 
 @pytest.mark.parametrize("announce", [True, False])
-def test_fault_08_node_resets_with_a_full_queue(make, announce):
+def test_fault_08_node_resets_with_a_full_queue(make: Any, announce: bool) -> None:
     link = make(6)
     link.run(10.1)
     assert len(link.node.queue) == 3
@@ -150,7 +156,7 @@ def test_fault_08_node_resets_with_a_full_queue(make, announce):
     assert all(report.fate is BeatFate.FIRED for report in ends)
 
 
-def test_fault_08_twice_in_a_second(make):
+def test_fault_08_twice_in_a_second(make: Any) -> None:
     link = make(7)
     link.run(10)
     link.reset_node()
@@ -165,14 +171,14 @@ def test_fault_08_twice_in_a_second(make):
 
 
 @pytest.mark.parametrize("stall_ms", [50, 200, 1000, 2000, 4000])
-def test_fault_12_host_stalls(make, stall_ms):
+def test_fault_12_host_stalls(make: Any, stall_ms: int) -> None:
     link = make(8)
     link.run(10.2)
     before = len(link.flashes)
     link.host_stalled_until = link.now + stall_ms * MS
     link.run(stall_ms / 1000 + 10)
     drain(link)
-    assert link.states()[-1] in {LinkState.READY}
+    assert link.states()[-1] == LinkState.READY
     assert link.session.counters().resets == 0
     assert len(link.flashes) - before >= 20 + (stall_ms - 1500) / 500 - max(0, stall_ms - 1000) / 500 - 1
     gaps = [b - a for (a, _), (b, _) in zip(link.flashes, link.flashes[1:], strict=False)]
@@ -180,7 +186,7 @@ def test_fault_12_host_stalls(make, stall_ms):
     assert max(link.flash_errors_us(1)) < 500
 
 
-def test_fault_18_node_stops_reading(make):
+def test_fault_18_node_stops_reading(make: Any) -> None:
     link = make(9)
     link.run(5)
     link.up.blocked = True
@@ -199,7 +205,7 @@ def test_fault_18_node_stops_reading(make):
 T0 = 5_000 * S
 
 
-def test_a_short_silence_degrades_and_heals(make):
+def test_a_short_silence_degrades_and_heals(make: Any) -> None:
     link = make(10)
     link.run(5)
     link.down.blocked = True
@@ -213,7 +219,7 @@ def test_a_short_silence_degrades_and_heals(make):
 
 
 @pytest.mark.parametrize("major", [0, 2])
-def test_fault_19_another_major_version_gets_no_beats(make, sim, major):
+def test_fault_19_another_major_version_gets_no_beats(make: Any, sim: Any, major: int) -> None:
     link = make(11, identity=sim.NodeIdentity(b"other", 1, major=major))
     link.run(5)
     assert link.states()[-1] is LinkState.INCOMPATIBLE
@@ -225,10 +231,10 @@ def test_fault_19_another_major_version_gets_no_beats(make, sim, major):
     assert link.session.counters().sent == 0
 
 
-def test_fault_20_beats_that_arrive_after_their_time(make, sim):
+def test_fault_20_beats_that_arrive_after_their_time(make: Any, sim: Any) -> None:
     """A line that sleeps: beats held up by 5 s of nothing come out late or missed, never as a burst."""
 
-    def delay(rng, now):
+    def delay(rng: random.Random, now: int) -> float:
         return (1400 if (now - T0) // S % 10 == 7 else rng.uniform(0.1, 1)) * MS
 
     link = make(12, up=sim.Line(delay))
@@ -242,7 +248,7 @@ def test_fault_20_beats_that_arrive_after_their_time(make, sim):
 
 
 @pytest.mark.parametrize("factor", [0.5, 2.0, 1.04])
-def test_fault_54_tempo_changes_after_beats_were_sent(make, factor):
+def test_fault_54_tempo_changes_after_beats_were_sent(make: Any, factor: float) -> None:
     link = make(13)
     link.run(10.23)
     link.tempo_bpm = 120 * factor
@@ -257,7 +263,7 @@ def test_fault_54_tempo_changes_after_beats_were_sent(make, factor):
     assert max(link.flash_errors_us(12)) < 500
 
 
-def test_a_plan_that_flickers_flashes_nothing_twice_and_leaks_nothing(make):
+def test_a_plan_that_flickers_flashes_nothing_twice_and_leaks_nothing(make: Any) -> None:
     link = make(14)
     link.run(3)
     for _ in range(200):
@@ -270,7 +276,7 @@ def test_a_plan_that_flickers_flashes_nothing_twice_and_leaks_nothing(make):
     assert max(link.flash_errors_us(1)) < 500
 
 
-def test_losing_the_lock_leaves_nothing_queued(make):
+def test_losing_the_lock_leaves_nothing_queued(make: Any) -> None:
     link = make(15)
     link.run(5.2)
     link.tempo_bpm = None
@@ -281,7 +287,7 @@ def test_losing_the_lock_leaves_nothing_queued(make):
     assert len(link.flashes) == flashes
 
 
-def test_close_makes_the_node_dark(make):
+def test_close_makes_the_node_dark(make: Any) -> None:
     link = make(16)
     link.run(5.2)
     link.session.close(link.now)
@@ -292,7 +298,7 @@ def test_close_makes_the_node_dark(make):
     assert link.states()[-1] is LinkState.CLOSED
 
 
-def test_the_node_stops_by_itself_when_the_host_is_gone(make):
+def test_the_node_stops_by_itself_when_the_host_is_gone(make: Any) -> None:
     link = make(17)
     link.run(5.2)
     link.host_stalled_until = link.now + 3600 * S
@@ -305,7 +311,7 @@ def test_the_node_stops_by_itself_when_the_host_is_gone(make):
     assert len(link.flashes) == flashes
 
 
-def test_pings_never_wait_behind_other_bytes(make):
+def test_pings_never_wait_behind_other_bytes(make: Any) -> None:
     link = make(18)
     link.run(5)
     for _ in range(2000):
