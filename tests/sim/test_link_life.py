@@ -1,0 +1,183 @@
+"""Stalls, silence, versions, tempo changes and endings in fake time; `World.check` holds the invariants after every event."""
+
+import random
+from typing import Any
+
+import pytest
+
+from k1edge.events import BeatFate
+from k1edge.link.dialect import LinkState
+from k1edge.link.messages import Ping
+
+MS, S = 1_000_000, 1_000_000_000
+PANIC = b"\r\nGuru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\nBacktrace: 0x4200a0b4:0x3fc95f30\r\n"
+
+
+@pytest.fixture
+def make(world: Any, sim: Any) -> Any:
+    def build(seed: int, *, up: Any = None, down: Any = None, ppm: float = 30.0, **kwargs: Any) -> Any:
+        made = world(seed, clock=sim.NodeClock(ppm=ppm), up=up or sim.Line(), down=down or sim.Line(), **kwargs)
+        made.tempo_bpm = 120
+        return made
+
+    return build
+
+
+def drain(link: Any) -> None:
+    """Stop the music and wait until every beat has its end."""
+    link.tempo_bpm = None
+    link.run(4)
+    assert link.session.counters().pending == 0
+    assert len(link.node.queue) == 0
+
+
+@pytest.mark.parametrize("stall_ms", [50, 200, 1000, 2000, 4000])
+def test_fault_12_host_stalls(make: Any, stall_ms: int) -> None:
+    link = make(8)
+    link.run(10.2)
+    before = len(link.flashes)
+    link.host_stalled_until = link.now + stall_ms * MS
+    link.run(stall_ms / 1000 + 10)
+    drain(link)
+    assert link.states()[-1] == LinkState.READY
+    assert link.session.counters().resets == 0
+    assert len(link.flashes) - before >= 20 + (stall_ms - 1500) / 500 - max(0, stall_ms - 1000) / 500 - 1
+    gaps = [b - a for (a, _), (b, _) in zip(link.flashes, link.flashes[1:], strict=False)]
+    assert min(gaps) > 450 * MS  # no burst
+    assert max(link.flash_errors_us(1)) < 500
+
+
+def test_fault_18_node_stops_reading(make: Any) -> None:
+    link = make(9)
+    link.run(5)
+    link.up.blocked = True
+    link.run(2.5)
+    assert link.states()[-1] is LinkState.DEGRADED
+    last = max(h for h, _ in link.flashes)
+    assert last - (T0 + 5 * S) < 2.1 * S  # what was queued, nothing after
+    link.run(3)
+    assert link.session.wants_reopen
+    assert link.session.data_to_send(link.now) == []
+    counters = link.session.counters()
+    assert counters.pending == 0
+    assert counters.sent == len(link.reports)
+
+
+T0 = 5_000 * S
+
+
+def test_a_short_silence_degrades_and_heals(make: Any) -> None:
+    link = make(10)
+    link.run(5)
+    link.down.blocked = True
+    link.run(3)
+    assert link.states()[-1] is LinkState.DEGRADED
+    link.down.blocked = False
+    link.run(5)
+    assert link.states()[-1] is LinkState.READY
+    drain(link)
+    assert link.session.counters().resets == 0
+
+
+@pytest.mark.parametrize("major", [0, 2])
+def test_fault_19_another_major_version_gets_no_beats(make: Any, sim: Any, major: int) -> None:
+    link = make(11, identity=sim.NodeIdentity(b"other", 1, major=major))
+    link.run(5)
+    assert link.states()[-1] is LinkState.INCOMPATIBLE
+    reason = link.events[-1].reason
+    assert f"{major}.0" in reason
+    assert ("update the node" in reason) == (major == 0)
+    assert link.session.data_to_send(link.now) == []
+    assert link.flashes == []
+    assert link.session.counters().sent == 0
+
+
+def test_fault_20_beats_that_arrive_after_their_time(make: Any, sim: Any) -> None:
+    """A line that sleeps: beats held up by 5 s of nothing come out late or missed, never as a burst."""
+
+    def delay(rng: random.Random, now: int) -> float:
+        return (1400 if (now - T0) // S % 10 == 7 else rng.uniform(0.1, 1)) * MS
+
+    link = make(12, up=sim.Line(delay))
+    link.run(40)
+    drain(link)
+    fates = {report.fate for report in link.reports}
+    counters = link.session.counters()
+    assert BeatFate.FIRED in fates
+    assert counters.fired + counters.late + counters.missed + counters.cancelled == counters.sent
+    assert all(abs(error) < 12_000 for error in link.flash_errors_us(1))
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0, 1.04])
+def test_fault_54_tempo_changes_after_beats_were_sent(make: Any, factor: float) -> None:
+    link = make(13)
+    link.run(10.23)
+    link.tempo_bpm = 120 * factor
+    link.first_id = 0 if factor == 1.04 else 500  # a tracker may number on, or anew
+    link.run(10)
+    drain(link)
+    gaps = [b - a for (a, _), (b, _) in zip(link.flashes, link.flashes[1:], strict=False)]
+    assert min(gaps) >= 100 * MS
+    late = [h for h, _ in link.flashes if h > T0 + 11 * S]
+    period = 0.5 * S / factor
+    assert len(late) >= 0.9 * 9 * S / period
+    assert max(link.flash_errors_us(12)) < 500
+
+
+def test_a_plan_that_flickers_flashes_nothing_twice_and_leaks_nothing(make: Any) -> None:
+    link = make(14)
+    link.run(3)
+    for _ in range(200):
+        link.tempo_bpm = None
+        link.run(0.03)
+        link.tempo_bpm = 120
+        link.run(0.04)
+    drain(link)
+    assert len(link.flashes) >= 5
+    assert max(link.flash_errors_us(1)) < 500
+
+
+def test_losing_the_lock_leaves_nothing_queued(make: Any) -> None:
+    link = make(15)
+    link.run(5.2)
+    link.tempo_bpm = None
+    link.run(0.1)
+    assert len(link.node.queue) == 0
+    flashes = len(link.flashes)
+    link.run(3)
+    assert len(link.flashes) == flashes
+
+
+def test_close_makes_the_node_dark(make: Any) -> None:
+    link = make(16)
+    link.run(5.2)
+    link.session.close(link.now)
+    link._on_host(b"")
+    link.run(1)
+    assert len(link.node.queue) == 0
+    assert link.session.counters().pending == 0
+    assert link.states()[-1] is LinkState.CLOSED
+
+
+def test_the_node_stops_by_itself_when_the_host_is_gone(make: Any) -> None:
+    link = make(17)
+    link.run(5.2)
+    link.host_stalled_until = link.now + 3600 * S
+    link.run(1.2)
+    assert not link.node.is_idle(link.node_time())
+    link.run(2)
+    assert link.node.is_idle(link.node_time())
+    flashes = len(link.flashes)
+    link.run(60)
+    assert len(link.flashes) == flashes
+
+
+def test_pings_never_wait_behind_other_bytes(make: Any) -> None:
+    link = make(18)
+    link.run(5)
+    for _ in range(2000):
+        link.run(0.01)
+        out = link.session.data_to_send(link.now)
+        kinds = [write[3] if write[1] > 1 else 0 for write in out]
+        assert Ping.TYPE not in kinds or len(kinds) == 1
+        link._send(link.up, "up", out)
