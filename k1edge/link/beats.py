@@ -88,7 +88,7 @@ class BeatLedger:
     _pending: dict[int, Pending] = field(default_factory=dict)
     """by wire id, in the order of taking"""
     _ended: deque[tuple[int, HostTime]] = field(default_factory=lambda: deque(maxlen=ENDED_KEPT))
-    """(beat id, due) of beats that are not to be sent again"""
+    """(beat id, due) of beats that the plan did not take back; they are not sent again"""
     _plan: BeatPlan | None = None
     """the newest"""
     _next_wire_id: int = 1
@@ -274,7 +274,7 @@ class BeatLedger:
             self.totals.sent += 1
         name = fate.value
         setattr(self.totals, name, getattr(self.totals, name) + 1)
-        if fate is not BeatFate.CANCELLED:
+        if not beat.withdrawn:  # one that was withdrawn may be planned again
             self._ended.append((beat.planned.beat_id, beat.planned.due_ns))
         fired_ns = None if fired_us is None or clock is None else HostTime(round(clock.to_node.inverse(fired_us)))
         bound_us = None if fired_ns is None or clock is None else clock.bound_us
