@@ -1,5 +1,7 @@
 """The host's session step by step: handshake, requests, when beats go out. Whole links in motion are in tests/sim."""
 
+import itertools
+
 import pytest
 
 from k1edge.events import BeatPlan, PlannedBeat
