@@ -23,7 +23,7 @@ TIMES = 2.2
 RISE = 0.05
 """... and this share of the running largest."""
 
-AUDIBLE = 4e-4
+AUDIBLE = 6e-4
 """Least mean rise of the compressed bands: hum and dither ripple below, a bass drum brings 0.02."""
 
 APART = 5

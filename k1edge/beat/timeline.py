@@ -12,8 +12,8 @@ from k1edge.beat.tracker import Estimate
 from k1edge.events import Timeline
 from k1edge.timebase import SAMPLE_RATE_HZ
 
-DELAY_SAMPLES = 660.0
-"""From the attack to the hop whose novelty peaks (15 ms): the attack must first travel into the flank of the Hann window."""
+DELAY_SAMPLES = 420.0
+"""From the attack to where the filter sees the beat begin (9.5 ms): the attack must first travel into the flank of the Hann window."""
 
 SLEW_SHARE = 0.25
 SLEW_SAMPLES = 0.020 * SAMPLE_RATE_HZ
