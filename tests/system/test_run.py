@@ -23,7 +23,7 @@ USB_LIKE = {"ppm": 100.0, "delay_ms": (1.0, 3.0)}
 
 
 def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
-    music = song("house", seconds=40.0, bpm=124.0)
+    music = song("house", seconds=35.0, bpm=124.0)
     with VirtualNode(**USB_LIKE) as node:
         edge = new_edge(node.path)
         edge.start()
@@ -78,7 +78,7 @@ def assert_silence_ends_the_light(edge: Edge, node: VirtualNode) -> None:
 
 
 def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
-    clicks = click_and_drums(120.0, 55.0)
+    clicks = click_and_drums(120.0, 45.0)
     with VirtualNode(**USB_LIKE) as node:
         edge = new_edge(node.path, log={"level": "debug"}, node={"identify_drain_ms": 200})
         edge.start()

@@ -45,13 +45,12 @@ def install(root: Path) -> None:
     units = root / "etc/systemd/system"
     shutil.copy(REPOSITORY / "systemd/k1edge.service", units)
     (units / "k1edge.service.d").mkdir()
-    homes = [path for path in (REPOSITORY, Path(sys.base_prefix), Path(sys.prefix)) if path.parts[1] in {"home", "root"}]
-    # A developer's Python or checkout lies in a home, which the unit rightly does not see.
-    (units / "k1edge.service.d/test.conf").write_text(HASTE + ("ProtectHome=no\n" if homes else ""))
-    for path in homes:
-        for folder in list(path.parents)[:-1]:
-            inside = root / folder.relative_to("/")
-            inside.chmod(inside.stat().st_mode | 0o011)
+    # A developer's Python or checkout may lie in a home or under /tmp, which the unit rightly does not see: those folders alone are shown.
+    hidden = {
+        str(path) for path in (REPOSITORY, Path(sys.base_prefix), Path(sys.prefix)) if path.parts[1] in {"home", "root", "tmp", "var"}
+    }
+    drop_in = HASTE + ("ProtectHome=tmpfs\n" if hidden else "") + "".join(f"BindReadOnlyPaths={path}\n" for path in sorted(hidden))
+    (units / "k1edge.service.d/test.conf").write_text(drop_in)
     (root / "opt").mkdir(exist_ok=True)
     (root / "opt/k1edge").symlink_to(sys.prefix)
     (root / "etc/k1edge").mkdir(exist_ok=True)
