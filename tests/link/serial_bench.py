@@ -5,16 +5,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from k1edge.events import BeatPlan, PlannedBeat, Timeline
 from k1edge.link.address import SerialDevice
 from k1edge.link.device import Wire, list_ports
 from k1edge.link.dialect import LinkEvent, LinkState, StateChanged
+from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.port import NodePort, SerialNode
 from k1edge.link.session import SessionTuning
+from k1edge.link.virtual_node import VirtualNode
 from k1edge.timebase import NS_PER_MS, HostTime
 
 QUICK = SessionTuning(drain_ns=30 * NS_PER_MS, answer_ns=400 * NS_PER_MS)
+DIALECTS = ["k1link", "trinity"]
 PATIENCE_S = 15.0  # only a broken program waits this long
 
 
@@ -78,3 +82,13 @@ def serial_node(
 
 def ready(node: SerialNode) -> Callable[[], bool]:
     return lambda: node.status().state is LinkState.READY
+
+
+def external(node: VirtualNode) -> bool:
+    console = node.brain.console
+    assert isinstance(console, LightwaveConsole)
+    return console.external
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))

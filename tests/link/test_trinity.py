@@ -1,101 +1,25 @@
 import itertools
 import json
 import random
-from dataclasses import dataclass, field
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from k1edge.events import BeatPlan, Timeline
-from k1edge.link.dialect import Dialect, LinkEvent, LinkState, NodeIdentified, NodeReset, StateChanged
+from k1edge.link.dialect import Dialect, LinkState, NodeIdentified, NodeReset, StateChanged
 from k1edge.link.identify import ASK_STATUS, DRAIN_NS
-from k1edge.link.lightwave import MAX_LINE, STOP, phase_line, playable_bpm, start_line
+from k1edge.link.lightwave import STOP, playable_bpm, start_line
 from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.trinity import TRANSPORT_NS, Health, TrinitySession
-from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
-
-T0 = 1_000 * NS_PER_S
-OK_SYNC = b'{"type":"trinity.sync","success":true,"data":{"dispatched":true}}\n'
-
-
-def at(ms: float) -> HostTime:
-    return HostTime(T0 + round(ms * NS_PER_MS))
-
-
-def plan(bpm: float, *, beat_at_ms: float = 0.0, valid_ms: float = 60_000.0) -> BeatPlan:
-    return BeatPlan(Timeline(60e9 / bpm, 0.0, float(at(beat_at_ms))), (), at(valid_ms))
-
-
-def events(session: TrinitySession) -> list[LinkEvent]:
-    taken = []
-    while (event := session.next_event()) is not None:
-        taken.append(event)
-    return taken
-
-
-@dataclass
-class Bench:
-    """A session and a little LightwaveOS, driven by the session's own deadlines; every line takes `transport_ms` to arrive."""
-
-    transport_ms: float = 2.0
-    console: LightwaveConsole = field(default_factory=LightwaveConsole)
-    session: TrinitySession = field(default_factory=lambda: TrinitySession(at(0)))
-    now: int = at(0)
-    sent: list[tuple[int, bytes]] = field(default_factory=list)
-    flashes_us: list[int] = field(default_factory=list)
-    mute: bool = False
-
-    def step(self) -> None:
-        for line in self.session.data_to_send(HostTime(self.now)):
-            self.sent.append((self.now, line))
-            arrival_us = (self.now + round(self.transport_ms * NS_PER_MS)) // 1_000
-            self.flash(arrival_us)
-            for reply in self.console.receive(line, arrival_us):
-                if not self.mute:
-                    self.session.receive_data(reply, HostTime(self.now))
-
-    def flash(self, until_us: int) -> None:
-        while (due := self.console.flash(until_us)) is not None:
-            self.flashes_us.append(due)
-
-    def run(self, until: HostTime) -> None:
-        """Call the session at its deadlines only; a deadline that stays where nothing is sent would loop for ever."""
-        for _ in range(20_000):
-            self.step()
-            due = self.session.next_deadline()
-            if due is None or due >= until:
-                break
-            self.now = max(self.now + 1, due)
-        else:
-            pytest.fail("a busy loop")
-        self.now = until
-        self.flash(until // 1_000)
-
-    def lines(self, needle: bytes) -> list[tuple[int, bytes]]:
-        return [(when, line) for when, line in self.sent if needle in line]
+from k1edge.timebase import NS_PER_MS, NS_PER_S
+from tests.link.trinity_bench import OK_SYNC, T0, Bench, at, events, plan
 
 
 def test_it_is_a_dialect_without_time() -> None:
     dialect: Dialect = TrinitySession(at(0))
     assert dialect.timed is False
     assert dialect.clock() is None
-
-
-@pytest.mark.parametrize(("line", "length"), [(phase_line(120, 0.5), 56), (start_line(120), 54), (STOP, 40), (phase_line(300, 0.999), 56)])
-def test_lines_have_the_lengths_of_the_protocol(line: bytes, length: int) -> None:
-    assert len(line) == length <= MAX_LINE
-    json.loads(line)
-
-
-@given(st.floats(30, 300), st.floats(-10, 10))
-def test_a_phase_is_wrapped_after_rounding_and_every_line_fits(bpm: float, phase: float) -> None:
-    line = json.loads(phase_line(bpm, phase))
-    assert 0.0 <= line["beat_phase"] < 1.0
-    assert abs((line["beat_phase"] - phase + 0.5) % 1.0 - 0.5) <= 0.0005 + 1e-9
-    assert 30 <= line["bpm"] <= 300
-    assert len(phase_line(bpm, phase)) <= MAX_LINE
-    assert phase_line(120, 0.9996) == phase_line(120, 0.0)
 
 
 def test_fault_47_stop_is_the_first_thing_said_with_and_without_a_plan() -> None:
