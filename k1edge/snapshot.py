@@ -45,7 +45,11 @@ class BeatStatus(_Frozen):
 
 
 class NodeStatus(_Frozen):
-    """One node. `timing` is "untimed" where the dialect carries no timestamps: then no flash accuracy is claimed."""
+    """One node. `timing` is "untimed" where the dialect carries no timestamps: then no flash accuracy is claimed.
+
+    `kept_text` is the node's newest text that was no message (boot text, a panic dump, logs): printable, at most 1 KiB of UTF-8.
+    `unknown_replies` counts by kind what was not understood, `dropped` the writes given up because the node did not read.
+    """
 
     port: str
     state: Literal["closed", "identifying", "handshake", "syncing", "ready", "degraded", "incompatible", "unrecognised"]
@@ -69,6 +73,9 @@ class NodeStatus(_Frozen):
     frames_out: int
     bad_frames: int
     garbage_bytes: int
+    unknown_replies: dict[str, int]
+    dropped: int
+    kept_text: str | None
     resets: int
     reopened: int
 

@@ -73,9 +73,18 @@ def _node(node: NodeStatus | None) -> RenderableType:
     )
     wire = (
         f"frames {node.frames_in} in, {node.frames_out} out, {node.bad_frames} bad, {node.garbage_bytes} B garbage, "
-        f"{node.resets} resets, reopened {node.reopened}"
+        f"{sum(node.unknown_replies.values())} unknown, {node.dropped} writes dropped, {node.resets} resets, reopened {node.reopened}"
     )
-    return Group(first, *_why(node.reason), *([beats, clock] if node.timing == "timed" else [f"sent {node.sent} lines"]), wire)
+    return Group(
+        first, *_why(node.reason), *_last_words(node), *([beats, clock] if node.timing == "timed" else [f"sent {node.sent} lines"]), wire
+    )
+
+
+def _last_words(node: NodeStatus) -> list[Text]:
+    """What the node said last that was no message, while something is wrong with it."""
+    lines = [] if node.state == "ready" else (node.kept_text or "").split("\n")
+    spoken = [line for line in lines if line.strip()]
+    return [Text(f"it said: {spoken[-1]}", style="dim")] if spoken else []
 
 
 def _drift(drift: DriftStatus) -> RenderableType:

@@ -140,6 +140,9 @@ def _node(node: PortStatus) -> NodeStatus:
         frames_out=count.frames_out,
         bad_frames=count.bad_frames,
         garbage_bytes=count.garbage_bytes,
+        unknown_replies=dict(node.unknown_replies),
+        dropped=node.dropped,
+        kept_text=node.kept_text or None,
         resets=count.resets,
         reopened=node.reopened,
     )

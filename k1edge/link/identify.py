@@ -90,10 +90,11 @@ class Identifier:
         self._time_out(now)
         rest = data
         while rest and self.outcome is None:
+            before = rest
             line, rest = self._lines.take(rest)
+            self.kept.add(before[: len(before) - len(rest)])
             if line:
                 self._judge(line, rest, now)
-        self.kept.add(data[: len(data) - len(rest)])
 
     def data_to_send(self, now: HostTime) -> list[bytes]:
         """Return the one line that is due, if any, to be written in one write."""
@@ -127,7 +128,7 @@ class Identifier:
         if self._step is _Step.ANSWER and answer is not None and kind == "device.getStatus":
             self._judge_status(answer, line, rest, now)
         elif self._step is _Step.STARTED and kind == "k1link.start":
-            self.lines_in += 1
+            self._understood()
             self._end(Verdict.K1LINK, None, rest)
         else:
             self._strange(line)
@@ -139,7 +140,7 @@ class Identifier:
         if not isinstance(data, dict) or not (_is_count(major) or (major is None and _is_count(effects))):
             self._strange(line)
             return
-        self.lines_in += 1
+        self._understood()
         self._data = data
         if major is None:
             self._end(Verdict.TRINITY, None, rest)
@@ -149,6 +150,10 @@ class Identifier:
             older = "its firmware is too old; update the node" if major < self._major else "its firmware is too new; update k1edge"
             reason = f"the node speaks k1link {major}, this host {self._major}: {older}"
             self._end(Verdict.INCOMPATIBLE, reason, rest)
+
+    def _understood(self) -> None:
+        self.lines_in += 1
+        self.kept.take_back_line()
 
     def _strange(self, line: bytes) -> None:
         self.garbage_bytes += len(line)

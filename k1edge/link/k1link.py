@@ -18,6 +18,7 @@ from dataclasses import replace
 from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState
 from k1edge.link.k1peer import DEAD, MET, K1Peer
+from k1edge.link.lines import KEPT_BYTES, newest, printable, readable
 from k1edge.link.messages import Beats, Blackout, Config, GetStats, Hello
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
@@ -58,6 +59,12 @@ class K1LinkSession:
     def garbage(self) -> bytes:
         """The newest bytes of the node that were no frame: boot text, a panic dump."""
         return self.peer.channel.decoder.garbage
+
+    def kept_text(self) -> str:
+        """What the node said for people: its LOG lines, each with its syslog level, then the bytes that were no frame."""
+        logs = "".join(f"[{log.level}] {printable(log.text)}\n" for log in self.peer.logs)
+        garbage = readable(self.garbage)
+        return newest(logs, KEPT_BYTES // 2 if garbage else KEPT_BYTES) + newest(garbage, KEPT_BYTES // 2 if logs else KEPT_BYTES)
 
     def receive_data(self, data: bytes, now: HostTime) -> None:
         """Take bytes that had arrived at `now`; never raises for what they contain."""

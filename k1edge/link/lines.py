@@ -63,9 +63,18 @@ class KeptText:
         """Keep the end of `data`."""
         self._tail = (self._tail + data[-KEPT_BYTES:])[-KEPT_BYTES:]
 
+    def take_back_line(self) -> None:
+        """Forget the line that has just ended: it was a message after all."""
+        self._tail = self._tail[: self._tail.rfind(b"\n", 0, -1) + 1]
+
     def text(self) -> str:
         """What is kept, with anything that is not text escaped, so that no terminal obeys it."""
         return readable(self._tail)
+
+
+def newest(text: str, size: int = KEPT_BYTES) -> str:
+    """The end of printable `text`, at most `size` bytes of UTF-8: escapes take up to ten times what they stand for."""
+    return text.encode()[-size:].decode("utf-8", "ignore")
 
 
 def readable(data: bytes) -> str:

@@ -74,6 +74,7 @@ class SerialNode:
         self._opened = 0
         self._ended_counters = LinkCounters()  # of the conversations before this one
         self._ended_dropped = 0
+        self._ended_text = ""  # what a node said before it vanished tells why
         self._published_ns = 0
         self._trouble: str | None = None  # why the last conversation ended; told while the next one begins
         self._backoff = Backoff(random.SystemRandom(), where.first_pause_ns, where.last_pause_ns)
@@ -212,8 +213,13 @@ class SerialNode:
             now = talk.session.counters()
             self._ended_counters = total(self._ended_counters, replace(now, missed=now.missed + now.pending, pending=0))
             self._ended_dropped += talk.wire.dropped
+            self._ended_text = talk.session.kept_text() or self._ended_text
             self._status = replace(
-                self._status, counters=self._ended_counters, clock=None, kept_text=talk.session.kept_text(), dropped=self._ended_dropped
+                self._status,
+                counters=self._ended_counters,
+                clock=None,
+                kept_text=self._ended_text,
+                dropped=self._ended_dropped,
             )
         finally:
             talk.wire.close()
@@ -232,7 +238,7 @@ class SerialNode:
             counters=total(self._ended_counters, session.counters()),
             clock=session.clock(),
             timed=session.timed if before.info is not None else None,
-            kept_text=session.kept_text(),
+            kept_text=session.kept_text() or self._ended_text,
             unknown_replies=unknown or before.unknown_replies,
             dropped=self._ended_dropped + talk.wire.dropped,
         )

@@ -44,7 +44,7 @@ class PortStatus:
         counters: totals over all conversations; beats pending in one that broke off count as missed.
         clock: the newest fit, None without.
         reopened: times the port was opened after the first.
-        kept_text: the last text that was no message.
+        kept_text: the newest text that was no message, printable, at most 1 KiB of UTF-8; "" for none.
         unknown_replies: replies not understood, by kind.
         dropped: writes given up because the node did not read.
     """

@@ -11,7 +11,7 @@ from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import Dialect, LinkCounters, LinkEvent, LinkState, StateChanged
 from k1edge.link.identify import ANSWER_NS, DRAIN_NS, Identifier, Identity, Verdict
 from k1edge.link.k1link import K1LinkSession
-from k1edge.link.lines import printable, readable
+from k1edge.link.lines import newest, printable
 from k1edge.link.messages import MAJOR
 from k1edge.link.trinity import TRANSPORT_NS, TrinitySession
 from k1edge.timebase import HostTime
@@ -102,13 +102,13 @@ class NodeSession:
         return self._dialect.clock() if self._dialect is not None else None
 
     def kept_text(self) -> str:
-        """The last text that was no message (boot text, panic dumps, strange answers), for people."""
-        dialect = self._dialect
+        """The last text that was no message (boot text, panic dumps, strange answers, logs), for people; at most 1 KiB, "" for none."""
+        dialect, said = self._dialect, ""
         if isinstance(dialect, TrinitySession):
-            return dialect.kept.text()
-        if isinstance(dialect, K1LinkSession):
-            return readable(dialect.garbage)
-        return self._identifier.kept.text()
+            said = dialect.kept.text()
+        elif isinstance(dialect, K1LinkSession):
+            said = dialect.kept_text()
+        return newest(self._identifier.kept.text() + said)
 
     def unknown_replies(self) -> dict[str, int]:
         """Replies of an untimed node that were not understood, by kind."""

@@ -64,12 +64,26 @@ def test_table_tells_everything_that_matters(capsys: pytest.CaptureFixture[str],
         assert words in out
 
 
+def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    node = NODE.model_copy(update={"kept_text": "rst:0x1 (POWERON)"})
+    with serving(home / "k.sock", lambda: SNAPSHOT.model_copy(update={"node": node})):
+        assert "POWERON" not in call(capsys, "status", "--socket", str(home / "k.sock"))[1]
+
+
 @pytest.mark.parametrize(
     ("snapshot", "words"),
     [
         (SNAPSHOT.model_copy(update={"node": None}), 'node.port is "off"'),
         (SNAPSHOT.model_copy(update={"state": "degraded", "reasons": ("no sound: card removed",)}), "no sound: card removed"),
         (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"timing": "untimed", "dialect": "trinity"})}), "sent 10 lines"),
+        (
+            SNAPSHOT.model_copy(
+                update={"node": NODE.model_copy(update={"state": "unrecognised", "kept_text": "rst:0x15\nwaiting for download\n"})}
+            ),
+            "it said: waiting for download",
+        ),
+        (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"unknown_replies": {"text": 2, "a": 1}})}), "3 unknown"),
+        (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"dropped": 7})}), "7 writes dropped"),
         (SNAPSHOT.model_copy(update={"drift": SNAPSHOT.drift.model_copy(update={"drift_ms": None})}), "no flash to compare"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"state": "lost", "reason": "busy [hw]"})}), "busy [hw]"),
     ],

@@ -24,7 +24,7 @@ def blank(model: type[Any], **known: object) -> Any:
     for name, field in model.model_fields.items():
         kind = field.annotation
         choices = [c for c in getattr(kind, "__args__", ()) if isinstance(c, str)]
-        numbers: dict[object, object] = {int: 0, float: 0.0, str: "", bool: False}
+        numbers: dict[object, object] = {int: 0, float: 0.0, str: "", bool: False, dict[str, int]: {}}
         values[name] = numbers.get(kind, choices[0] if choices else None)
     return model(**(values | known))
 

@@ -147,6 +147,14 @@ def test_an_answer_during_the_drain_is_not_believed() -> None:
     assert asker.outcome is None
 
 
+def test_fault_04_what_is_kept_is_what_was_no_message() -> None:
+    asker = asked()
+    asker.receive_data(BOOT + LIGHTWAVE, at(2100))
+    assert asker.outcome is not None
+    assert "rst:0x1" in asker.kept.text()
+    assert "device.getStatus" not in asker.kept.text()
+
+
 def test_memory_is_bounded_whatever_comes() -> None:
     asker = asked()
     for _ in range(200):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from k1edge.events import BeatFate, BeatPlan, FlashReport, PlannedBeat, Timeline
 from k1edge.link.dialect import LinkState, NodeReset
 from k1edge.link.framing import Frame, encode
+from k1edge.link.lines import KEPT_BYTES
 from k1edge.link.messages import (
     Beats,
     Blackout,
@@ -174,6 +175,8 @@ def test_what_the_node_says_for_people_is_kept(node: Node) -> None:
     assert [log.text for log in node.session.peer.logs] == [f"line {n}" for n in range(10, 30)]
     node.session.receive_data(b"\0rst:0x1 (POWERON)\0", HostTime(node.now))
     assert b"POWERON" in node.session.garbage
+    assert node.session.kept_text().endswith("[6] line 29\nrst:0x1 (POWERON)")
+    assert len(node.session.kept_text()) <= KEPT_BYTES
 
 
 def test_fault_06_echoes_and_unknown_types_are_refused(node: Node) -> None:

@@ -44,6 +44,19 @@ def test_fault_13_unplugged_while_idle_it_comes_back_as_another_pty(dialect: str
         assert node.status().reopened >= 1
 
 
+def test_fault_04_what_it_said_before_it_vanished_outlives_the_reopening(tmp_path: Path) -> None:
+    with VirtualNode("k1link", link=tmp_path / "k1") as virtual, serial_node(virtual.path) as node:
+        eventually(ready(node))
+        virtual.reset()
+        eventually(lambda: "ESP-ROM" in node.status().kept_text)
+        virtual.unplug()
+        eventually(lambda: node.status().state is LinkState.CLOSED)
+        virtual.replug()
+        eventually(lambda: node.status().reopened >= 1)
+        eventually(ready(node))
+        assert "ESP-ROM" in node.status().kept_text
+
+
 def test_fault_13_unplugged_in_the_middle_of_a_write(tmp_path: Path) -> None:
     with VirtualNode("trinity", link=tmp_path / "k1") as virtual, serial_node(virtual.path) as node:
         for _ in range(5):

@@ -1,11 +1,14 @@
 from dataclasses import dataclass, field, replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from k1edge.events import BeatFate, BeatPlan, FlashReport, PlannedBeat, Timeline
 from k1edge.link.dialect import Dialect, LinkEvent, LinkState, NodeIdentified, StateChanged
 from k1edge.link.identify import ASK_STATUS, START_BINARY
 from k1edge.link.lightwave import STOP
+from k1edge.link.lines import KEPT_BYTES
 from k1edge.link.node_reports import NodeIdentity
 from k1edge.link.session import NodeSession, SessionTuning
 from k1edge.link.virtual_brain import Brain, K1LinkBrain, LightwaveBrain
@@ -150,3 +153,32 @@ def test_bytes_after_the_last_line_of_ascii_belong_to_the_dialect() -> None:
     session.receive_data(b'{"type":"device.getStatus","success":true,"data":{"effectCount":1}}\n[I] hello\n', at(2_010))
     assert session.unknown_replies() == {"text": 1}
     assert session.counters().garbage_bytes == len(b"[I] hello")
+
+
+def test_fault_04_what_a_timed_node_said_is_kept_boot_text_logs_and_panic() -> None:
+    table = Table(k1link())
+    table.session.receive_data(b"ESP-ROM:esp32s3\r\n", at(0))
+    table.run(3_000)
+    assert table.states()[-1] is LinkState.READY
+    assert table.session.kept_text() == "ESP-ROM:esp32s3\n"
+    assert isinstance(table.brain, K1LinkBrain)
+    table.brain.core.log(4, "brown\x1bout")
+    table.run(5)
+    table.session.receive_data(b"\0Guru Meditation\0", at(table.now_ms))
+    assert table.session.kept_text() == "ESP-ROM:esp32s3\n[4] brown\\x1bout\nGuru Meditation"
+
+
+@given(st.lists(st.binary(max_size=600), max_size=6), st.booleans())
+def test_fault_04_what_is_kept_is_bounded_and_harmless_to_a_terminal(pieces: list[bytes], timed: bool) -> None:
+    session = NodeSession(at(0), nonce=1)
+    session.data_to_send(at(2_000))
+    if timed:
+        session.receive_data(b'{"type":"device.getStatus","success":true,"data":{"k1link":1}}\n', at(2_001))
+        session.data_to_send(at(2_002))
+        session.receive_data(b'{"type":"k1link.start","success":true}\n', at(2_003))
+    for piece in pieces:
+        session.receive_data(piece, at(2_010))
+    text = session.kept_text()
+    assert len(text.encode()) <= KEPT_BYTES
+    assert text.replace("\n", "").isprintable()
+    assert session.timed is timed
