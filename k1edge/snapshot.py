@@ -28,6 +28,7 @@ class AudioStatus(_Frozen):
     clock_estimated: bool
     overrun_frames: int
     xruns: int
+    bad_samples: int
     epoch: int
     reopened: int
 

@@ -90,6 +90,7 @@ class LiveSource:
             clock_estimated=True,
             overruns=0,
             xruns=0,
+            bad_samples=0,
             epoch=0,
             reopened=0,
         )
@@ -233,5 +234,6 @@ class LiveSource:
             clock_estimated=fit is None or fit.estimated,
             overruns=self._lapped_frames + stitcher.dropped_frames,
             xruns=stitcher.xruns,
+            bad_samples=stitcher.bad_samples,
             epoch=stitcher.epoch,
         )

@@ -65,11 +65,6 @@ class _PlayedSource(ABC):
         """The instant at which sample 0 is in the air; None before the first read and when not in real time."""
         return self._start_ns if self._realtime else None
 
-    @property
-    def bad_samples(self) -> int:
-        """Samples that were NaN, infinite or absurdly loud, and were silenced or clipped."""
-        return self._resampler.bad_samples
-
     @abstractmethod
     def _read_frames(self, frames: int) -> NDArray[np.float32]:
         """Return the next up to `frames` frames, shape (n, channels); n == 0 only at the end.
@@ -122,6 +117,7 @@ class _PlayedSource(ABC):
             clock_estimated=False,
             overruns=0,
             xruns=0,
+            bad_samples=self._resampler.bad_samples,
             epoch=0,
             reopened=0,
         )

@@ -58,6 +58,7 @@ class AudioHealth:
         clock_estimated: True while timestamps are not trusted and arrival times stand in for them.
         overruns: samples lost because the reader was late, in frames.
         xruns: gaps reported by the driver.
+        bad_samples: device samples that were NaN, infinite or absurdly loud, and were silenced or clipped.
         epoch: current epoch.
         reopened: how many times the device was opened again.
     """
@@ -73,6 +74,7 @@ class AudioHealth:
     clock_estimated: bool
     overruns: int
     xruns: int
+    bad_samples: int
     epoch: int
     reopened: int
 

@@ -40,6 +40,7 @@ class Stitcher:
         self._origin_sample = 0  # ... is this sample of the stream
         self._next = 0
         self._line: AffineMap | None = None  # the newest sample -> host map, kept over gaps
+        self._bad_before = 0  # bad samples of the streams before this one
         self._gap = True
         self._flow: tuple[int, int] | None = None  # (frame, arrival) at which stale sound is being watched
 
@@ -48,6 +49,11 @@ class Stitcher:
         """The clock of the present stream."""
         return self._clock.fit
 
+    @property
+    def bad_samples(self) -> int:
+        """Device samples, over all streams, that were NaN, infinite or absurdly loud."""
+        return self._bad_before + self._resampler.bad_samples
+
     def begin_stream(self, rate_hz: int, channels: int) -> None:
         """A device was opened: its frames count from 0 again, and maybe at another rate."""
         if rate_hz == self._rate_hz:
@@ -55,6 +61,7 @@ class Stitcher:
         else:
             self._rate_hz = rate_hz
             self._clock = SampleClock(rate_hz)
+        self._bad_before = self.bad_samples
         self._resampler = Resampler(rate_hz, channels)
         self._gap = True
         self._flow = None

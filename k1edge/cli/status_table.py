@@ -46,7 +46,7 @@ def _audio(audio: AudioStatus) -> RenderableType:
     first.append(f"{audio.device}, {_of(audio.device_rate_hz, 'd', 'Hz')}, {_of(audio.channels, 'd', 'channels')}", style="default")
     second = (
         f"level {_of(audio.level_dbfs, '.1f', 'dBFS')}, age {_of(audio.age_ms, '.0f', 'ms')}, clock {_of(audio.drift_ppm, '+.1f', 'ppm')}"
-        f"{' (estimated)' if audio.clock_estimated else ''}, {audio.xruns} xruns, {audio.overrun_frames} frames lost, "
+        f"{' (estimated)' if audio.clock_estimated else ''}, {audio.xruns} xruns, {audio.overrun_frames} frames lost, {audio.bad_samples} bad samples, "
         f"epoch {audio.epoch}, reopened {audio.reopened}"
     )
     return Group(first, *_why(audio.reason), second)

@@ -94,6 +94,7 @@ def _audio(health: AudioHealth, conductor: Conductor) -> AudioStatus:
         clock_estimated=health.clock_estimated,
         overrun_frames=health.overruns,
         xruns=health.xruns,
+        bad_samples=health.bad_samples,
         epoch=health.epoch,
         reopened=health.reopened,
     )

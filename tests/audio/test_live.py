@@ -22,7 +22,7 @@ def test_sound_flows_with_its_time(stage: SimpleNamespace) -> None:
     health = source.health()
     assert (health.state, health.reason) == (AudioState.LIVE, None)
     assert (health.device, health.device_rate_hz, health.channels) == ("mic", 48_000, 2)
-    assert (health.overruns, health.xruns, health.reopened, health.clock_estimated) == (0, 0, 0, False)
+    assert (health.overruns, health.xruns, health.bad_samples, health.reopened, health.clock_estimated) == (0, 0, 0, 0, False)
     assert health.drift_ppm == pytest.approx(0.0, abs=1.0)
     last = blocks[-1]
     assert last.to_host is not None

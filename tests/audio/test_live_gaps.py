@@ -75,5 +75,11 @@ def test_fault_29_another_rate_and_channel_count_after_reopening(stage: SimpleNa
 
 
 def test_fault_29_nan_never_gets_through(stage: SimpleNamespace) -> None:
-    card = stage.Card(nan=True)
-    assert stage.listen(card, stage.source(card), 3.0)  # finite, as listen checks
+    card = stage.Card(nan=True, gone=[(2.0, 3.0)])
+    source = stage.source(card)
+    assert stage.listen(card, source, 2.0)  # finite, as listen checks
+    before = source.health().bad_samples
+    assert before > 0
+    assert stage.listen(card, source, 10.0)
+    assert source.health().reopened == 1
+    assert source.health().bad_samples > before  # counts on over a reopening

@@ -186,7 +186,7 @@ def test_fault_29_nan_in_a_file_never_gets_through(tmp_path: Path) -> None:
     source = ReplaySource(path)
     samples, _ = _all(source)
     assert np.isfinite(samples).all()
-    assert source.bad_samples == 10
+    assert source.health().bad_samples == 10
 
 
 def _wav_header(rate: int, frames: int) -> bytes:

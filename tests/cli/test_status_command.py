@@ -85,6 +85,7 @@ def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixt
         (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"unknown_replies": {"text": 2, "a": 1}})}), "3 unknown"),
         (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"dropped": 7})}), "7 writes dropped"),
         (SNAPSHOT.model_copy(update={"drift": SNAPSHOT.drift.model_copy(update={"drift_ms": None})}), "no flash to compare"),
+        (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"bad_samples": 9})}), "9 bad samples"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"state": "lost", "reason": "busy [hw]"})}), "busy [hw]"),
     ],
 )

@@ -44,7 +44,7 @@ class Sound:
 
     def health(self) -> AudioHealth:
         reason = None if self.state is AudioState.LIVE else "unplugged by the test; plug it in"
-        return AudioHealth(self.state, reason, "test", 44_100, 1, 0, 0, 0.0, False, 0, 0, 0, 0)
+        return AudioHealth(self.state, reason, "test", 44_100, 1, 0, 0, 0.0, False, 0, 0, 0, 0, 0)
 
     def close(self) -> None:
         self.closed += 1

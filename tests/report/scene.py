@@ -27,7 +27,7 @@ SNAPSHOT = Snapshot(
     uptime_s=93_784.5,
     audio=AudioStatus(
         state="live", reason=None, device="k1mon", device_rate_hz=48_000, channels=2, level_dbfs=-18.25, age_ms=12.0, drift_ppm=3.0,
-        clock_estimated=False, overrun_frames=0, xruns=0, epoch=1, reopened=0,
+        clock_estimated=False, overrun_frames=0, xruns=0, bad_samples=0, epoch=1, reopened=0,
     ),
     beat=BeatStatus(lock="locked", bpm=128.04, beat_phase=0.25, beat_index=99, beat_in_bar=3, confidence=0.93, committed=99),
     node=NODE,
