@@ -14,6 +14,8 @@ from tests.system.player import AHEAD_FRAMES, Player
 Floats = NDArray[np.float64]
 
 _LIKELY_DELAY_NS = AHEAD_FRAMES * 1e9 / SAMPLE_RATE_HZ + 45e6
+_LEAP_NS = 3e6
+_RECOVERY_S = 5.0  # ten beats at 120 bpm to follow a beat that has moved
 _SNIPPET_FRAMES = 8_192  # of music: long enough to be like itself only
 
 
@@ -43,6 +45,12 @@ class Air:
     def slipped_ms(self) -> float:
         """The largest leap of the delay between neighbouring moments: above a millisecond the server ran dry."""
         return float(np.max(np.abs(np.diff(self.delay_ns)))) / 1e6
+
+    def is_steady(self, times_s: Floats) -> NDArray[np.bool_]:
+        """For each moment of the song, whether the server had not run dry shortly before it: then the beat itself has moved."""
+        leaps = np.flatnonzero(np.abs(np.diff(self.delay_ns)) > _LEAP_NS)
+        since_s = times_s[:, None] - self.found_s[leaps][None, :]
+        return ~np.any((since_s >= 0.0) & (since_s < _RECOVERY_S), axis=1)
 
     def __str__(self) -> str:
         """What the sound server added, for people."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k1edge.audio.synth import song
-from k1edge.link.virtual_brain import K1LinkBrain
+from k1edge.link.virtual.brain import K1LinkBrain
 from k1edge.link.virtual_node import VirtualNode
 from tests.system.conftest import NewEdge
 from tests.system.edge import LOCK_S, START_S, Edge, is_listening, is_locked

@@ -9,7 +9,7 @@ import pytest
 
 from k1edge.audio.synth import song
 from k1edge.link.lightwave import MAX_LINE
-from k1edge.link.lightwave_console import LightwaveConsole
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.link.virtual_node import VirtualNode
 from tests.system.conftest import NewEdge, Say
 from tests.system.ear import Ear
