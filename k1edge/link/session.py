@@ -10,9 +10,9 @@ from typing import Any
 from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import Dialect, LinkCounters, LinkEvent, LinkState, StateChanged
 from k1edge.link.identify import ANSWER_NS, DRAIN_NS, Identifier, Identity, Verdict
-from k1edge.link.k1link import K1LinkSession
+from k1edge.link.k1link.messages import MAJOR
+from k1edge.link.k1link.session import K1LinkSession
 from k1edge.link.lines import newest, printable
-from k1edge.link.messages import MAJOR
 from k1edge.link.trinity import TRANSPORT_NS, TrinitySession
 from k1edge.timebase import HostTime
 

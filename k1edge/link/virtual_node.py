@@ -23,9 +23,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from k1edge.link.node_reports import NodeIdentity
-from k1edge.link.virtual_brain import Brain, make_brain
-from k1edge.link.virtual_wire import DelayLine, PluggedPty
+from k1edge.link.node.reports import NodeIdentity
+from k1edge.link.virtual.brain import Brain, make_brain
+from k1edge.link.virtual.wire import DelayLine, PluggedPty
 from k1edge.timebase import NS_PER_MS, NS_PER_S, AffineMap, HostTime, NodeTime
 
 BOOT_TEXT = b"ESP-ROM:esp32s3-20210327\r\nrst:0x1 (POWERON),boot:0x8 (SPI_FAST_FLASH_BOOT)\r\nLoading app partition\r\n"

@@ -16,8 +16,8 @@ from unittest.mock import patch
 import numpy as np
 
 from k1edge.events import BeatPlan, FlashReport, PlannedBeat, Timeline
-from k1edge.link.clocksync import ClockSync
 from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState
+from k1edge.link.k1link.clocksync import ClockSync
 from k1edge.link.port import NodePort, SerialNode
 from k1edge.link.session import SessionTuning
 from k1edge.link.virtual_node import VirtualNode

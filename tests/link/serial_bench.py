@@ -11,9 +11,9 @@ from k1edge.events import BeatPlan, PlannedBeat, Timeline
 from k1edge.link.address import SerialDevice
 from k1edge.link.device import Wire, list_ports
 from k1edge.link.dialect import LinkEvent, LinkState, StateChanged
-from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.port import NodePort, SerialNode
 from k1edge.link.session import SessionTuning
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.link.virtual_node import VirtualNode
 from k1edge.timebase import NS_PER_MS, HostTime
 

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 from k1edge.link.dialect import LinkEvent, LinkState, NodeIdentified
 from k1edge.link.identify import ASK_STATUS
 from k1edge.link.lightwave import STOP
-from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.port import NodePort, SerialNode
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.link.virtual_node import VirtualNode
 from k1edge.timebase import NS_PER_MS
 from tests.link.serial_bench import DIALECTS, PATIENCE_S, QUICK, Told, descriptors, eventually, external, plan, ready, serial_node

@@ -4,7 +4,7 @@ import threading
 
 from k1edge.link.device import Wire
 from k1edge.link.dialect import LinkState, NodeIdentified
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.node.reports import NodeIdentity
 from k1edge.link.virtual_node import VirtualNode
 from tests.link.serial_bench import Told, device, eventually, ready, serial_node
 

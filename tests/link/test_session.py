@@ -9,9 +9,9 @@ from k1edge.link.dialect import Dialect, LinkEvent, LinkState, NodeIdentified, S
 from k1edge.link.identify import ASK_STATUS, START_BINARY
 from k1edge.link.lightwave import STOP
 from k1edge.link.lines import KEPT_BYTES
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.node.reports import NodeIdentity
 from k1edge.link.session import NodeSession, SessionTuning
-from k1edge.link.virtual_brain import Brain, K1LinkBrain, LightwaveBrain
+from k1edge.link.virtual.brain import Brain, K1LinkBrain, LightwaveBrain
 from k1edge.timebase import NS_PER_MS, NS_PER_S, AffineMap, HostTime, NodeTime
 
 T0 = 500 * NS_PER_S

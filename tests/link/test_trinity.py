@@ -10,8 +10,8 @@ from k1edge.events import BeatPlan, Timeline
 from k1edge.link.dialect import Dialect, LinkState, NodeIdentified, NodeReset, StateChanged
 from k1edge.link.identify import ASK_STATUS, DRAIN_NS
 from k1edge.link.lightwave import STOP, playable_bpm, start_line
-from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.trinity import TRANSPORT_NS, Health, TrinitySession
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.timebase import NS_PER_MS, NS_PER_S
 from tests.link.trinity_bench import OK_SYNC, T0, Bench, at, events, plan
 

@@ -13,9 +13,9 @@ from k1edge.events import FlashReport
 from k1edge.link.dialect import ClockUpdated
 from k1edge.link.identify import ASK_STATUS, START_BINARY
 from k1edge.link.lightwave import STOP, phase_line, start_line
-from k1edge.link.lightwave_console import LightwaveConsole
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
+from k1edge.link.virtual.wire import DelayLine
 from k1edge.link.virtual_node import VirtualNode
-from k1edge.link.virtual_wire import DelayLine
 from k1edge.timebase import NS_PER_MS, NS_PER_S
 from tests.link.serial_bench import PATIENCE_S, Told, eventually, plan, ready, serial_node
 

@@ -6,8 +6,8 @@ import pytest
 
 from k1edge.events import BeatPlan, Timeline
 from k1edge.link.dialect import LinkEvent
-from k1edge.link.lightwave_console import LightwaveConsole
 from k1edge.link.trinity import TrinitySession
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 T0 = 1_000 * NS_PER_S

@@ -15,9 +15,9 @@ import pytest
 
 from k1edge.events import BeatPlan, ClockMap, FlashReport, PlannedBeat, Timeline
 from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState
-from k1edge.link.k1link import K1LinkSession
-from k1edge.link.node import NodeCore
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.k1link.session import K1LinkSession
+from k1edge.link.node.core import NodeCore
+from k1edge.link.node.reports import NodeIdentity
 from k1edge.timebase import HostTime, NodeTime
 
 S = 1_000_000_000

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from k1edge.link.dialect import LinkState
-from k1edge.link.framing import FrameDecoder
-from k1edge.link.messages import Ping
+from k1edge.link.k1link.framing import FrameDecoder
+from k1edge.link.k1link.messages import Ping
 
 MS, S = 1_000_000, 1_000_000_000
 

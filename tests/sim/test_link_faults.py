@@ -8,8 +8,8 @@ import pytest
 
 from k1edge.events import BeatFate
 from k1edge.link.dialect import LinkState, NodeReset
-from k1edge.link.framing import Frame, encode
-from k1edge.link.messages import Beats, WireBeat
+from k1edge.link.k1link.framing import Frame, encode
+from k1edge.link.k1link.messages import Beats, WireBeat
 
 MS, S = 1_000_000, 1_000_000_000
 PANIC = b"\r\nGuru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\nBacktrace: 0x4200a0b4:0x3fc95f30\r\n"

@@ -17,9 +17,9 @@ from dataclasses import replace
 
 from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState
-from k1edge.link.k1peer import DEAD, MET, K1Peer
+from k1edge.link.k1link.messages import Beats, Blackout, Config, GetStats, Hello
+from k1edge.link.k1link.peer import DEAD, MET, K1Peer
 from k1edge.link.lines import KEPT_BYTES, newest, printable, readable
-from k1edge.link.messages import Beats, Blackout, Config, GetStats, Hello
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 SILENT_NS = 2 * NS_PER_S

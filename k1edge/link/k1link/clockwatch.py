@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from k1edge.events import ClockMap
-from k1edge.link.clocksync import ClockSync
-from k1edge.link.delivery import Pinger
-from k1edge.link.messages import Ping, Pong
+from k1edge.link.k1link.clocksync import ClockSync
+from k1edge.link.k1link.delivery import Pinger
+from k1edge.link.k1link.messages import Ping, Pong
 from k1edge.timebase import NS_PER_MS, NS_PER_US, HostTime, NodeTime, unwrap
 
 REFIT_NS = 400 * NS_PER_MS

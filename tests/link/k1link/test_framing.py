@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k1edge.link import framing
-from k1edge.link.framing import GARBAGE_KEPT, MAX_PAYLOAD, MAX_STUFFED, Frame, FrameDecoder, encode, stuff, unstuff
+from k1edge.link.k1link import framing
+from k1edge.link.k1link.framing import GARBAGE_KEPT, MAX_PAYLOAD, MAX_STUFFED, Frame, FrameDecoder, encode, stuff, unstuff
 
 frames_st = st.builds(
     Frame,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k1edge.link.clocksync import ClockSync
-from k1edge.link.envelope import Corridor, Envelope, clip, extent
+from k1edge.link.k1link.clocksync import ClockSync
+from k1edge.link.k1link.envelope import Corridor, Envelope, clip, extent
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 T0 = 86_400 * S

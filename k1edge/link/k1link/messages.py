@@ -20,9 +20,9 @@ the low 32 bits, the rest 0. Strings are UTF-8, padded with 00. Sans-IO and with
 
 from enum import StrEnum
 
-from k1edge.link.framing import Frame
-from k1edge.link.messages_flow import Beats, Fate, Fired, Log, Ping, Pong, Stats, WireBeat, WireReport
-from k1edge.link.messages_setup import (
+from k1edge.link.k1link.framing import Frame
+from k1edge.link.k1link.messages_flow import Beats, Fate, Fired, Log, Ping, Pong, Stats, WireBeat, WireReport
+from k1edge.link.k1link.messages_setup import (
     CAP_CLOCK_32,
     MAJOR,
     MINOR,

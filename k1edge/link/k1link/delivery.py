@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from k1edge.link.messages import Ack, Blackout, Config, GetStats, Hello, HelloAck, Message, Ping, Pong, Stats
+from k1edge.link.k1link.messages import Ack, Blackout, Config, GetStats, Hello, HelloAck, Message, Ping, Pong, Stats
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 TRIES = 5

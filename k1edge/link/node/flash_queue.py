@@ -6,7 +6,7 @@ Pure; the thread that owns the node owns the state. Times are node us; a beat's 
 from collections import deque
 from dataclasses import dataclass, field
 
-from k1edge.link.messages import Fate, WireBeat, WireReport
+from k1edge.link.k1link.messages import Fate, WireBeat, WireReport
 from k1edge.timebase import NodeTime
 
 FREEZE_US = 30_000

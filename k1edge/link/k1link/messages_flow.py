@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import ClassVar, NamedTuple, Self
 
-from k1edge.link.framing import MAX_PAYLOAD
-from k1edge.link.messages_setup import SLOTS, TIME_LIMIT, require
+from k1edge.link.k1link.framing import MAX_PAYLOAD
+from k1edge.link.k1link.messages_setup import SLOTS, TIME_LIMIT, require
 
 MIN_PERIOD_US = 200_000  # 300 bpm
 MAX_PERIOD_US = 2_000_000  # 30 bpm

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from k1edge.link.framing import Frame, FrameDecoder, encode
-from k1edge.link.messages import (
+from k1edge.link.k1link.framing import Frame, FrameDecoder, encode
+from k1edge.link.k1link.messages import (
     Beats,
     Fate,
     Fired,
@@ -12,8 +12,8 @@ from k1edge.link.messages import (
     WireBeat,
     parse,
 )
-from k1edge.link.node import NodeCore
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.node.core import NodeCore
+from k1edge.link.node.reports import NodeIdentity
 from k1edge.timebase import NodeTime
 
 US = 1_000_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from k1edge.link.messages import (
+from k1edge.link.k1link.messages import (
     CAP_CLOCK_32,
     Ack,
     AckResult,
@@ -18,9 +18,9 @@ from k1edge.link.messages import (
     Hello,
     WireBeat,
 )
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.node.reports import NodeIdentity
 from k1edge.timebase import NodeTime
-from tests.link.node_host import TX, US, Host
+from tests.link.node.node_host import TX, US, Host
 
 
 @pytest.fixture

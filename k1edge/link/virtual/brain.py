@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from k1edge.link.lightwave_console import Console, LightwaveConsole
-from k1edge.link.node import NodeCore
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.node.core import NodeCore
+from k1edge.link.node.reports import NodeIdentity
+from k1edge.link.virtual.lightwave_console import Console, LightwaveConsole
 from k1edge.timebase import NodeTime
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k1edge.link.framing import MAX_PAYLOAD, Frame
-from k1edge.link.messages import (
+from k1edge.link.k1link.framing import MAX_PAYLOAD, Frame
+from k1edge.link.k1link.messages import (
     MESSAGES,
     TIME_LIMIT,
     Ack,

@@ -10,8 +10,8 @@ The owner (one thread) calls `receive` with the node's counter read right after 
 from collections import deque
 from dataclasses import dataclass, field
 
-from k1edge.link.framing import Frame, FrameDecoder, encode
-from k1edge.link.messages import (
+from k1edge.link.k1link.framing import Frame, FrameDecoder, encode
+from k1edge.link.k1link.messages import (
     Ack,
     AckResult,
     Beats,
@@ -31,8 +31,8 @@ from k1edge.link.messages import (
     WireReport,
     parse,
 )
-from k1edge.link.node_queue import FAR_US, Flash, FlashQueue
-from k1edge.link.node_reports import NodeIdentity, Tellings
+from k1edge.link.node.flash_queue import FAR_US, Flash, FlashQueue
+from k1edge.link.node.reports import NodeIdentity, Tellings
 from k1edge.timebase import NodeTime, unwrap
 
 IDLE_AFTER_US = 1_500_000

@@ -3,9 +3,8 @@
 from typing import Any
 
 from k1edge.events import BeatFate, BeatPlan, FlashReport, PlannedBeat, Timeline
-from k1edge.link.framing import Frame, FrameDecoder, encode
-from k1edge.link.k1link import K1LinkSession
-from k1edge.link.messages import (
+from k1edge.link.k1link.framing import Frame, FrameDecoder, encode
+from k1edge.link.k1link.messages import (
     Ack,
     Blackout,
     Config,
@@ -18,6 +17,7 @@ from k1edge.link.messages import (
     Refusal,
     parse,
 )
+from k1edge.link.k1link.session import K1LinkSession
 from k1edge.timebase import HostTime
 
 MS, S = 1_000_000, 1_000_000_000

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass, field
 
 from k1edge.events import ClockMap
-from k1edge.link.envelope import Corner, Corridor, extent
+from k1edge.link.k1link.envelope import Corner, Corridor, extent
 from k1edge.timebase import NS_PER_S, NS_PER_US, AffineMap, HostTime, NodeTime
 
 HARD_RATE_PPM = 1100.0

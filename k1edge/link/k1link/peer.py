@@ -1,17 +1,17 @@
-"""The node as the host knows it: its sessions, and what each of its messages brings about. The states are those of `k1link`.
+"""The node as the host knows it: its sessions, and what each of its messages brings about. The states are those of `session`.
 
 Pure; owned by the thread that owns the dialect.
 """
 
 from collections import deque
 
-from k1edge.link.beats import BeatLedger
-from k1edge.link.channel import Channel
-from k1edge.link.clockwatch import Answer, ClockWatch
-from k1edge.link.delivery import StopAndWait
 from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, StateChanged
-from k1edge.link.framing import Frame
-from k1edge.link.messages import (
+from k1edge.link.k1link.beats import BeatLedger
+from k1edge.link.k1link.channel import Channel
+from k1edge.link.k1link.clockwatch import Answer, ClockWatch
+from k1edge.link.k1link.delivery import StopAndWait
+from k1edge.link.k1link.framing import Frame
+from k1edge.link.k1link.messages import (
     CAP_CLOCK_32,
     MAJOR,
     MINOR,
@@ -53,10 +53,10 @@ MET = frozenset({LinkState.SYNCING, LinkState.READY, LinkState.DEGRADED})
 
 
 class K1Peer:
-    """One node on one open port; see `k1link.K1LinkSession` for the arguments."""
+    """One node on one open port; see `session.K1LinkSession` for the arguments."""
 
     def __init__(self, now: HostTime, nonce: int, session_id: int | None, host_name: str, config: Config | None) -> None:
-        self.state = LinkState.HANDSHAKE  # see the table in `k1link`
+        self.state = LinkState.HANDSHAKE  # see the table in `session`
         self.node: HelloAck | None = None  # who answered last
         self.stats: Stats | None = None  # the node's own totals, newest
         self.logs: deque[Log] = deque(maxlen=LOGS_KEPT)  # what the node said for people

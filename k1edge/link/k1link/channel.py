@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from k1edge.link.framing import Frame, FrameDecoder, encode
-from k1edge.link.messages import Message, OtherMajor, Refusal, parse
+from k1edge.link.k1link.framing import Frame, FrameDecoder, encode
+from k1edge.link.k1link.messages import Message, OtherMajor, Refusal, parse
 from k1edge.timebase import unwrap
 
 REORDERED = 128

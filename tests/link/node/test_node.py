@@ -2,7 +2,7 @@
 
 import pytest
 
-from k1edge.link.messages import (
+from k1edge.link.k1link.messages import (
     GetStats,
     Hello,
     HelloAck,
@@ -12,9 +12,9 @@ from k1edge.link.messages import (
     Pong,
     Stats,
 )
-from k1edge.link.node_reports import NodeIdentity
+from k1edge.link.node.reports import NodeIdentity
 from k1edge.timebase import NodeTime
-from tests.link.node_host import TX, US, Host
+from tests.link.node.node_host import TX, US, Host
 
 
 @pytest.fixture

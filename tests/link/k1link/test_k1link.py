@@ -6,7 +6,7 @@ import pytest
 
 from k1edge.events import BeatPlan, PlannedBeat
 from k1edge.link.dialect import ClockUpdated, LinkState, NodeIdentified, StateChanged
-from k1edge.link.messages import (
+from k1edge.link.k1link.messages import (
     Beats,
     Config,
     GetStats,
@@ -14,7 +14,7 @@ from k1edge.link.messages import (
     Ping,
 )
 from k1edge.timebase import HostTime
-from tests.link.k1_script import MS, T0, Node, S
+from tests.link.k1link.k1_script import MS, T0, Node, S
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ from hypothesis import strategies as st
 
 from k1edge.events import BeatFate, BeatPlan, FlashReport, PlannedBeat, Timeline
 from k1edge.link.dialect import LinkState, NodeReset
-from k1edge.link.framing import Frame, encode
-from k1edge.link.lines import KEPT_BYTES
-from k1edge.link.messages import (
+from k1edge.link.k1link.framing import Frame, encode
+from k1edge.link.k1link.messages import (
     Beats,
     Blackout,
     Fate,
@@ -20,8 +19,9 @@ from k1edge.link.messages import (
     Pong,
     WireReport,
 )
+from k1edge.link.lines import KEPT_BYTES
 from k1edge.timebase import HostTime
-from tests.link.k1_script import MS, Node
+from tests.link.k1link.k1_script import MS, Node
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from k1edge.link.messages import CAP_CLOCK_32, MAJOR, MINOR, SLOTS, HelloAck, ResetReason, WireReport
+from k1edge.link.k1link.messages import CAP_CLOCK_32, MAJOR, MINOR, SLOTS, HelloAck, ResetReason, WireReport
 from k1edge.timebase import NodeTime
 
 RETELL_US = 120_000

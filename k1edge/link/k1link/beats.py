@@ -12,8 +12,8 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from k1edge.events import BeatFate, BeatPlan, ClockMap, FlashReport, PlannedBeat
-from k1edge.link.messages import SLOTS, Beats, Fate, WireBeat, WireReport
-from k1edge.link.messages_flow import MAX_BEAT_IN_BAR, MAX_PERIOD_US, MIN_PERIOD_US
+from k1edge.link.k1link.messages import SLOTS, Beats, Fate, WireBeat, WireReport
+from k1edge.link.k1link.messages_flow import MAX_BEAT_IN_BAR, MAX_PERIOD_US, MIN_PERIOD_US
 from k1edge.timebase import NS_PER_MS, NS_PER_S, NS_PER_US, HostTime, NodeTime
 
 HORIZON_NS = 2 * NS_PER_S
