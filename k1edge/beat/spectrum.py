@@ -1,6 +1,6 @@
 """Sound to novelty: a log-filterbank spectrum, SuperFlux in four groups of bands, and one level-free number per hop.
 
-Owned by the thread that pushes the pipeline; pure arithmetic on preallocated arrays. NumPy, not aubio: window, transform and 79 bands
+Owned by the thread that pushes the pipeline; pure arithmetic on preallocated arrays. NumPy, not aubio: window, transform and 71 bands
 cost 27-45 us a hop here against 96-136 us for aubio's phase vocoder and filter bank on the same machine.
 """
 
@@ -21,10 +21,21 @@ WINDOW = 2048
 """46 ms: short enough for attacks, long enough to tell a bass drum at 43 Hz from a bass at 60 Hz."""
 
 LOWEST_HZ = 43.0
-HIGHEST_HZ = 16_000.0
+HIGHEST_HZ = 10_000.0
+"""All that a 22.05 kHz source or a cheap microphone brings, so that the beats do not depend on the source's rate.
+
+With bands up to 16 kHz a song and its 22.05 kHz copy shared 96 % of their beats (the worst of 22 songs 77 %); now 99.7 % (95 %). Cymbals
+above are worth little as long as the groups below keep their borders: F@0 0.894 against 0.892 on 43 recorded tracks, 0.836 against 0.841 on 93.
+"""
+
 BANDS_PER_OCTAVE = 12
-GROUPS = 4
-"""Bass drum, low mids, snare and voice, cymbals: each normalised by itself, so that none drowns the others."""
+GROUP_STARTS = (0, 19, 39, 59)
+"""First band of each group: bass drum to 0.45 kHz, low mids to 1.5, snare and voice to 4.7, cymbals.
+
+Each is normalised by itself, so that none drowns the others. Four groups alike in bands are worse: F@0 0.891 against 0.913, before the gate.
+"""
+
+GROUPS = len(GROUP_STARTS)
 
 LAG = 1
 """Frames between the spectra compared (Boeck and Widmer, SuperFlux, DAFx 2013): 10 ms keep the peak narrow (F@0 on 93 songs 0.840, at 2 0.827)."""
@@ -44,12 +55,21 @@ FORGET_S = 8.0
 QUIETEST = 3e-5
 """Band magnitude (full-scale sine = 1, summed over the bands) below which nothing is amplified: dither and -80 dBFS hiss stay small."""
 
+LEAST_SHARE = 0.02
+"""A group counts in full only if its largest rise is this share of the largest group's: what is not in the music is noise, not a fourth voice."""
+
+FAINT = 5e-3
+"""Least mean rise of the compressed bands that any group of a piece of music reaches; where none does, nothing is an attack.
+
+Hum reaches 0.0016 as its lines beat with the hops, pads 0.0015; of 136 recorded songs 99.9 % of the time brings more than 0.0047.
+"""
+
 SETTLE_HOPS = -(-WINDOW // HOP) + LAG
 """The first frames see the stream's own beginning as an attack; they count as silence."""
 
 
 def filterbank() -> Floats:
-    """Triangular filters, shape (79, 1025), each of unit area, spaced by semitones (wider where bins are too coarse)."""
+    """Triangular filters, shape (71, 1025), each of unit area, spaced by semitones (wider where bins are too coarse)."""
     octaves = np.log2(HIGHEST_HZ / LOWEST_HZ)
     centres = LOWEST_HZ * 2.0 ** (np.arange(int(octaves * BANDS_PER_OCTAVE) + 1) / BANDS_PER_OCTAVE)
     bins = np.unique(np.round(centres * WINDOW / SAMPLE_RATE_HZ).astype(int))
@@ -61,7 +81,7 @@ def filterbank() -> Floats:
 
 
 class Spectrum:
-    """Hops of 441 samples to band magnitudes, shape (79,), the window ending with the newest sample."""
+    """Hops of 441 samples to band magnitudes, shape (71,), the window ending with the newest sample."""
 
     def __init__(self) -> None:
         bank = filterbank()
@@ -108,7 +128,7 @@ class NoveltyDetector:
         self._keep = float(np.exp(-1.0 / (FORGET_S * FRAME_RATE_HZ)))
         self._mean_step = 1.0 / (3.0 * FRAME_RATE_HZ)  # 3 s: about a bar and a half
         self._past = np.zeros(bands, dtype=np.float32)
-        self._edges = np.linspace(0, bands, GROUPS + 1).astype(int)[:-1]
+        self._edges = np.array(GROUP_STARTS)
         self._sizes = np.diff(np.append(self._edges, bands)).astype(np.float32)
         self._wide = np.zeros(bands, dtype=np.float32)
         self._loudest = 0.0
@@ -118,7 +138,7 @@ class NoveltyDetector:
         self._hops = 0
 
     def process(self, bands: Floats) -> Novelty:
-        """Take the bands of one hop (shape (79,), >= 0)."""
+        """Take the bands of one hop (shape (71,), >= 0)."""
         self._hops += 1
         self._loudest = max(float(bands.sum()), self._loudest * self._keep, QUIETEST)
         gain = np.float32(COMPRESSION / self._loudest)
@@ -134,10 +154,10 @@ class NoveltyDetector:
         if self._hops <= SETTLE_HOPS:
             groups[:] = 0.0
         np.maximum(groups, self._largest * np.float32(self._keep), out=self._largest)
-        np.maximum(self._largest, 1e-9, out=self._largest)
-        level = float((groups / self._largest).sum()) / GROUPS
+        largest = float(self._largest.max())
+        level = float((groups / np.maximum(self._largest, np.float32(LEAST_SHARE * largest))).sum()) / GROUPS
         self._top = max(level, self._top * self._keep, 1e-6)
-        flux = level / self._top
+        flux = level / self._top * min(1.0, largest / FAINT) ** 2
         expanded = flux**EXPANSION
         self._mean += (expanded - self._mean) * max(self._mean_step, 1.0 / self._hops)
         return Novelty(flux, expanded - self._mean, float(groups.sum()) / GROUPS)

@@ -4,11 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from k1edge.audio import synth
+from k1edge.audio.resample import Resampler
 from k1edge.audio.source import AudioBlock
 from k1edge.beat.pipeline import Event, Pipeline
 from k1edge.events import Beat, BeatGrid, LockState
@@ -95,6 +97,18 @@ def test_thirty_decibels_down_are_the_same_beats() -> None:
     assert max(abs(a.sample - b.sample) for a, b in zip(loud, soft, strict=True)) < 0.010 * S
 
 
+@pytest.mark.parametrize("rate_hz", [22_050, 48_000])
+@pytest.mark.parametrize("name", ["rock", "house", "swing"])
+def test_the_sources_rate_changes_no_beat(name: str, rate_hz: int) -> None:
+    samples = synth.song(name, seconds=20.0).samples
+    original = beats_of(push(samples))
+    recorded = np.asarray(soxr.resample(samples, SAMPLE_RATE_HZ, rate_hz), dtype=np.float32)
+    resampler = Resampler(rate_hz, 1)
+    copy = beats_of(push(np.concatenate([resampler.push(recorded), resampler.flush()])))
+    assert len(copy) == len(original) > 20
+    assert max(abs(a.sample - b.sample) for a, b in zip(copy, original, strict=True)) < 0.015 * S
+
+
 def test_reset_and_a_new_epoch_give_a_fresh_start_with_numbers_going_on() -> None:
     pipeline = Pipeline()
     first = push(drums().samples, pipeline)
@@ -126,8 +140,9 @@ def test_fault_27_a_gap_in_mid_song_is_not_bridged() -> None:
         (synth.white(30.0, -12.0, seed=4), 2),
         (synth.hum(30.0, -20.0), 0),
         (synth.pink(30.0, -20.0, seed=4), 0),
+        (synth.drone(30.0, seed=4), 0),
     ],
-    ids=["silence", "hiss", "speech", "applause", "white", "hum", "pink"],
+    ids=["silence", "hiss", "speech", "applause", "white", "hum", "pink", "drone"],
 )
 def test_fault_29_what_is_no_music_has_no_beats(sound: NDArray[np.float32], most: int) -> None:
     assert len(beats_of(push(sound))) <= most
