@@ -15,6 +15,7 @@ from k1edge.audio.source import AudioBlock
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
 from k1edge.beat.spectrum import HOP, Floats, Novelty, NoveltyDetector, Spectrum
+from k1edge.beat.tempo import FASTEST_BPM, SLOWEST_BPM, tempo_model
 from k1edge.beat.timeline import Follow, Grid, Promise
 from k1edge.beat.tracker import Estimate, ForwardFilter
 from k1edge.events import Beat, BeatGrid, LockState, Onset, Timeline
@@ -42,9 +43,18 @@ Event = Onset | Beat | BeatGrid
 
 
 class Pipeline:
-    """The tracker as a whole. `lead_ms`: how far ahead of the sound beats are committed, 0 to 250."""
+    """The tracker as a whole.
 
-    def __init__(self, lead_ms: float = DEFAULT_LEAD_MS) -> None:
+    Args:
+        lead_ms: how far ahead of the sound beats are committed, 0 to 250.
+        bpm_min: slowest tempo considered, 30 or more; slower music is tracked at a multiple of its tempo.
+        bpm_max: fastest tempo considered, 1.5 times bpm_min to 300.
+
+    Raises:
+        ValueError: an argument is out of range.
+    """
+
+    def __init__(self, lead_ms: float = DEFAULT_LEAD_MS, bpm_min: float = SLOWEST_BPM, bpm_max: float = FASTEST_BPM) -> None:
         if not 0.0 <= lead_ms <= 250.0:
             msg = f"lead_ms must be within 0 to 250, got {lead_ms}"
             raise ValueError(msg)
@@ -52,7 +62,7 @@ class Pipeline:
         self._index = 0
         self._last_beat = -NEAREST
         self._epoch: int | None = None
-        self._filter = ForwardFilter()
+        self._filter = ForwardFilter(tempo_model(bpm_min, bpm_max))
         self._hop = np.zeros(HOP, dtype=np.float32)
         self.reset()
 

@@ -6,6 +6,7 @@ tracking", ISMIR 2015).
 """
 
 from dataclasses import dataclass
+from math import ceil, floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,14 @@ from k1edge.beat.spectrum import FRAME_RATE_HZ
 
 Floats = NDArray[np.float64]
 
-SHORTEST_FRAMES = 28
-"""214 bpm; twice as fast is heard as the off-beat of half the tempo."""
+SLOWEST_BPM = 55.0
+FASTEST_BPM = 215.0
+"""The usual range: 28 to 109 frames a beat, 5,617 states. Twice as fast is heard as the off-beat of half the tempo."""
 
-LONGEST_FRAMES = 109
-"""55 bpm."""
+LOWEST_BPM = 30.0
+HIGHEST_BPM = 300.0
+LEAST_SPAN = 1.5
+"""A range that one may ask for. Nearly an octave wide, or the music's own tempo and all its relatives may lie outside."""
 
 STIFFNESS = 100.0
 """How hard a tempo is to leave: exp(-100 |ratio - 1|) lets a drummer drift by 1-2 % a beat."""
@@ -36,9 +40,9 @@ class TempoModel:
     """The states laid out flat, period after period, each from its beat on.
 
     Attributes:
-        periods: frames per beat, ascending, shape (82,).
-        first: index of each period's first state, shape (82,).
-        last: index of its last state, shape (82,).
+        periods: frames per beat, ascending, shape (p,): 28 to 109, p = 82, for the usual range.
+        first: index of each period's first state, shape (p,).
+        last: index of its last state, shape (p,).
         phase: position / period of every state, in [0, 1).
         prior: probability of each period before any sound.
         transition: column = period left, row = period entered; columns sum to 1.
@@ -57,9 +61,16 @@ class TempoModel:
         return len(self.phase)
 
 
-def tempo_model() -> TempoModel:
-    """Build the model."""
-    periods = np.arange(SHORTEST_FRAMES, LONGEST_FRAMES + 1)
+def tempo_model(bpm_min: float = SLOWEST_BPM, bpm_max: float = FASTEST_BPM) -> TempoModel:
+    """Build the model of the tempi from `bpm_min` to `bpm_max`; there are no states for others.
+
+    Raises:
+        ValueError: the range leaves 30 to 300 bpm, or its end is not 1.5 times its beginning.
+    """
+    if not LOWEST_BPM <= bpm_min <= bpm_max / LEAST_SPAN <= HIGHEST_BPM / LEAST_SPAN:
+        msg = f"bpm_min and bpm_max must be within {LOWEST_BPM:g} to {HIGHEST_BPM:g} and {LEAST_SPAN:g} times apart, got {bpm_min:g} and {bpm_max:g}"
+        raise ValueError(msg)
+    periods = np.arange(ceil(60.0 * FRAME_RATE_HZ / bpm_max), floor(60.0 * FRAME_RATE_HZ / bpm_min) + 1)
     ends = np.cumsum(periods)
     first = ends - periods
     phase = np.concatenate([np.arange(n) / n for n in periods])

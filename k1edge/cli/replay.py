@@ -90,7 +90,7 @@ def replay(
     then. `cpu_s` in the summary counts decoding, resampling, tracking and printing, not the start of the program.
     """
     beat = settings_from(config, {}).beat
-    pipeline = Pipeline(lead_ms=beat.lead_ms)
+    pipeline = Pipeline(lead_ms=beat.lead_ms, bpm_min=beat.bpm_min, bpm_max=beat.bpm_max)
     with _progress(json_lines=json_lines) as show:
         tally = _stream(ReplaySource(file, block, realtime), pipeline, emit=_print_line if json_lines else None, show=show)
     if json_lines:

@@ -153,7 +153,7 @@ class Daemon:
 
     def _new_pipeline(self) -> Pipeline:
         beat = self.settings.beat
-        return Pipeline(lead_ms=beat.lead_ms)
+        return Pipeline(lead_ms=beat.lead_ms, bpm_min=beat.bpm_min, bpm_max=beat.bpm_max)
 
     async def _shut_down(self) -> None:
         """The light first: a node must not be left following a daemon that is gone."""

@@ -185,3 +185,16 @@ def test_the_lead_is_kept(lead_ms: float) -> None:
     beats = beats_of(push(drums().samples, Pipeline(lead_ms)))
     assert len(beats) > 15
     assert all(0 <= b.sample - b.heard <= max(lead_ms, 10.0) * 1e-3 * S + 1 for b in beats)
+
+
+def test_a_tempo_above_bpm_max_is_tracked_at_half() -> None:
+    samples = synth.song("house", seconds=16.0, bpm=140.0).samples
+    whole, half = (beats_of(push(samples, pipeline)) for pipeline in (Pipeline(), Pipeline(bpm_max=100.0)))
+    assert np.median([b.bpm for b in whole]) == pytest.approx(140.0, abs=1.0)
+    assert np.median([b.bpm for b in half]) == pytest.approx(70.0, abs=0.5)
+    assert max(b.bpm for b in half) < 101.0
+
+
+def test_a_range_of_tempi_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="bpm_min"):
+        Pipeline(bpm_min=100.0, bpm_max=120.0)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from k1edge.beat.tempo import LONGEST_FRAMES, SHORTEST_FRAMES, tempo_model
+from k1edge.beat.tempo import tempo_model
 from k1edge.beat.tracker import BEAT_WINDOW, SHARPNESS, ForwardFilter
 
 
@@ -17,7 +17,7 @@ def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0
 
 def test_model_has_every_period_each_phase_once_and_a_stochastic_transition() -> None:
     model = tempo_model()
-    assert model.states == sum(range(SHORTEST_FRAMES, LONGEST_FRAMES + 1)) == 5617
+    assert model.states == sum(range(28, 110)) == 5617
     np.testing.assert_allclose(model.transition.sum(axis=0), 1.0)
     assert np.all(model.phase[model.first] == 0.0)
     np.testing.assert_array_equal(model.last[:-1] + 1, model.first[1:])
@@ -85,6 +85,20 @@ def test_posterior_stays_a_distribution_and_reset_forgets(evidence: list[float |
     estimate = tracker.estimate()
     assert 0.0 <= estimate.phase < 1.0
     assert 0.0 <= estimate.mass <= 1.0
-    assert SHORTEST_FRAMES <= estimate.period_frames <= LONGEST_FRAMES
+    assert 28 <= estimate.period_frames <= 109
     tracker.reset()
     np.testing.assert_array_equal(tracker._now, ForwardFilter()._now)
+
+
+@pytest.mark.parametrize(
+    ("bpm_min", "bpm_max", "shortest", "longest"), [(60.0, 100.0, 60, 100), (30.0, 300.0, 20, 200), (55.0, 215.0, 28, 109)]
+)
+def test_tempi_outside_the_range_asked_for_have_no_states(bpm_min: float, bpm_max: float, shortest: int, longest: int) -> None:
+    periods = tempo_model(bpm_min, bpm_max).periods
+    assert (periods[0], periods[-1]) == (shortest, longest)
+
+
+@pytest.mark.parametrize(("bpm_min", "bpm_max"), [(29.0, 215.0), (55.0, 301.0), (100.0, 149.0), (120.0, 60.0), (float("nan"), 215.0)])
+def test_a_range_too_narrow_or_beyond_what_is_tracked_is_refused(bpm_min: float, bpm_max: float) -> None:
+    with pytest.raises(ValueError, match="bpm_min and bpm_max"):
+        tempo_model(bpm_min, bpm_max)
