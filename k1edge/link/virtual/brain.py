@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from k1edge.link.node.core import NodeCore
+from k1edge.link.node.core import IDLE_AFTER_US, NodeCore
 from k1edge.link.node.reports import NodeIdentity
 from k1edge.link.virtual.lightwave_console import Console, LightwaveConsole
 from k1edge.timebase import NodeTime
@@ -97,11 +97,12 @@ class K1LinkBrain:
         self.console = _K1LinkConsole(identity.major, identity.firmware)
         self.core = NodeCore(identity, started, announce=announce)
         self.binary = False
+        self._binary_us = started  # when it last began with frames; the first of them may come in pieces
         self._replies: list[bytes] = []
 
     def receive(self, data: bytes, now: NodeTime) -> None:
         """Take one burst, in whichever mode."""
-        if self.core.is_idle(now):  # no valid frame for 1.5 s: the host has gone, or is another that begins in ASCII
+        if self.core.is_idle(now) and now - self._binary_us >= IDLE_AFTER_US:  # the host has gone, or is another that begins in ASCII
             self.binary = False
         if not self.binary:
             text, zero, frames = data.partition(b"\0")
@@ -110,6 +111,7 @@ class K1LinkBrain:
                 return
             self.console.started = False
             self.binary = True
+            self._binary_us = now
             data = zero + frames
         self.core.receive(data, now)
 
