@@ -82,7 +82,8 @@ class Beat:
     """A committed beat: predicted ahead of its time, never withdrawn or moved.
 
     Attributes:
-        index: counts committed beats since the stream began, from 0; gaps in time do not skip numbers.
+        index: grows by one with every beat since the stream began, from 0. Only a beat that fell into a short gap in the sound spends its
+            number unseen, for a plan may have carried it.
         sample: when it falls, from the attack of the sound, in samples of the stream.
         heard: how much audio had been consumed when it was committed; <= sample.
         bpm: tempo from the beat spacing, 30 to 300.

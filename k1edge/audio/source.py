@@ -22,7 +22,8 @@ class AudioBlock:
     Attributes:
         samples: float32, shape (n,), n >= 1, mono at `SAMPLE_RATE_HZ`, nominally within +-1, always finite; owned by the receiver.
         start: index of samples[0]. Within an epoch blocks follow each other without a gap; indices never go back.
-        epoch: grows by one after every gap, xrun, dropped backlog or reopening; the tracker must not bridge it.
+        epoch: grows by one after every gap, xrun, dropped backlog or reopening. `start` tells how much was lost: up to 0.5 s the tracker
+            bridges by time alone, hearing nothing across the cut; after more it begins anew.
         to_host: sample index -> host ns (when that sample was in the air); None where there is no real time (a file read at full speed).
     """
 

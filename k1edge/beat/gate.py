@@ -98,6 +98,11 @@ class Gate:
         self._decide(estimate.mass, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
         return self.state
 
+    def pass_over(self, bet: float) -> None:
+        """Take one hop that was lost, `bet` as in `step`: its own bet is off, nothing else changes."""
+        self._bets.append(bet)
+        self._bets.popleft()
+
     def _decide(self, mass: float, *, heard: bool, beat: bool) -> None:
         steady = self._steady_hops >= STEADY_S * FRAME_RATE_HZ
         if self._quiet_hops > DEAD_S * FRAME_RATE_HZ or self.support < DROP_AT:

@@ -14,7 +14,7 @@ import numpy as np
 from k1edge.audio.source import AudioBlock
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
-from k1edge.beat.spectrum import HOP, Floats, Novelty, NoveltyDetector, Spectrum
+from k1edge.beat.spectrum import HOP, WINDOW, Floats, Novelty, NoveltyDetector, Spectrum
 from k1edge.beat.tempo import FASTEST_BPM, SLOWEST_BPM, tempo_model
 from k1edge.beat.timeline import Follow, Grid, Promise
 from k1edge.beat.tracker import Estimate, ForwardFilter
@@ -38,6 +38,12 @@ STIR = 0.15
 
 BREAK_BEATS = 1.5
 """So many beats without any are a break."""
+
+BRIDGED = SAMPLE_RATE_HZ // 2
+"""Samples lost (0.5 s) that are bridged: about a beat; what comes after a longer gap may be another song."""
+
+REFILL_HOPS = -(-WINDOW // HOP)
+"""Hops after a gap until the spectrum's window holds none of the sound before it: a cut is no attack."""
 
 Event = Onset | Beat | BeatGrid
 
@@ -67,7 +73,7 @@ class Pipeline:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the music (after a gap): the next block starts anew. Beat numbers go on."""
+        """Forget the music: the next block starts anew. Beat numbers go on."""
         self._filter.reset()
         self._spectrum = Spectrum()
         self._novelty = NoveltyDetector(self._spectrum.bands)
@@ -75,6 +81,11 @@ class Pipeline:
         self._grid = Grid(self.lead_ms * 1e-3 * SAMPLE_RATE_HZ)
         self._gate = Gate()
         self._filled = 0
+        self._skip = 0  # samples to drop, so that hops end where they would have without the gap
+        self._lost_hops = 0  # to be bridged by the next hop
+        self._refill = 0  # hops until the spectrum can be trusted
+        self._end = 0  # of the last block
+        self._hop_end = 0  # of the last whole hop
         self._hops = 0
         self._energies: deque[float] = deque(maxlen=LEVEL_HOPS)
         self._since_rise = 0
@@ -82,12 +93,17 @@ class Pipeline:
         self._epoch = None
 
     def push(self, block: AudioBlock) -> list[Event]:
-        """Consume a block; return what was found, in the order in which it was found."""
+        """Consume a block; return what was found, in the order in which it was found.
+
+        A new epoch whose first index lies 0 to 0.5 s after the last hop is bridged: tempo, phase and lock live on. A beat that fell into the
+        gap uncommitted is never told, but its number is spent, for a plan may have carried it. Any other new epoch is a fresh start.
+        """
         if block.epoch != self._epoch:
-            self.reset()
-            self._epoch = block.epoch
+            self._begin_epoch(block)
+        self._end = block.start + len(block.samples)
         events: list[Event] = []
-        taken = 0
+        taken = min(self._skip, len(block.samples))
+        self._skip -= taken
         while taken < len(block.samples):
             count = min(HOP - self._filled, len(block.samples) - taken)
             self._hop[self._filled : self._filled + count] = block.samples[taken : taken + count]
@@ -96,25 +112,59 @@ class Pipeline:
             if self._filled == HOP:
                 self._filled = 0
                 events += self._process(self._hop, block.start + taken)
+                self._hop_end = block.start + taken
         return events
+
+    def _begin_epoch(self, block: AudioBlock) -> None:
+        lost = block.start - self._hop_end
+        if self._epoch is None or block.start < self._end or lost > BRIDGED:
+            self.reset()
+            self._hop_end = block.start
+        else:
+            self._filled = 0
+            self._skip = -lost % HOP
+            self._lost_hops = (lost + self._skip) // HOP
+            self._refill = REFILL_HOPS
+        self._epoch = block.epoch
 
     def _process(self, hop: Floats, now: int) -> list[Event]:
         events: list[Event] = []
         self._hops += 1
+        for behind in range(self._lost_hops, 0, -1):
+            beat, _ = self._coast(now - behind * HOP, now)
+            events += [beat] if beat is not None else []
+        self._lost_hops = 0
         level_db = self._level(hop)
-        novelty = self._novelty.process(self._spectrum.process(hop))
-        transient = self._onsets.process(hop, novelty)
+        novelty = self._hear(hop)
+        transient = self._onsets.process(hop, novelty or Novelty(0.0, 0.0, 0.0))
         if transient is not None:
             attack = max(now - transient.age_samples, 0)
             self._grid.confirm(attack, transient.strength)
             events.append(Onset(SampleIndex(attack), SampleIndex(now), transient.strength))
         before = self._gate.state
-        beat, estimate = self._track(novelty, level_db, now)
+        beat, estimate = self._coast(now, now) if novelty is None else self._track(novelty, level_db, now)
         if beat is not None:
             events.append(beat)
         if beat is not None or before is not self._gate.state or self._hops % GRID_EVERY_HOPS == 0:
             events.append(self._publish(now, estimate, level_db))
         return events
+
+    def _hear(self, hop: Floats) -> Novelty | None:
+        """The novelty of a hop; None while the spectrum still holds a cut."""
+        bands = self._spectrum.process(hop)
+        if self._refill == 0:
+            return self._novelty.process(bands)
+        self._refill -= 1
+        self._novelty.resume(bands)
+        return None
+
+    def _coast(self, at: int, now: int) -> tuple[Beat | None, Estimate]:
+        """Let the hop ending at `at` pass unheard, be it that it was lost."""
+        self._filter.step(None)
+        estimate = self._filter.estimate()
+        promise = self._grid.step(at, estimate, follow=self._follow)
+        self._gate.pass_over(self._filter.beat_chance(BET_HOPS))
+        return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
 
     def _track(self, novelty: Novelty, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
         evidence = self._evidence(novelty)
@@ -141,9 +191,14 @@ class Pipeline:
         return Follow.STEADILY if self._gate.state is LockState.HOLDING else Follow.FREELY
 
     def _commit(self, promise: Promise, estimate: Estimate, now: int) -> Beat | None:
-        sample = max(round(promise.sample), now)
+        sample = round(promise.sample)
         if sample < self._last_beat + NEAREST:
             return None
+        if sample < now - HOP:  # it passed in the gap
+            self._index += 1
+            self._last_beat = sample
+            return None
+        sample = max(sample, now)
         beat = Beat(
             index=self._index,
             sample=SampleIndex(sample),

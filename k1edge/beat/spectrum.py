@@ -161,3 +161,7 @@ class NoveltyDetector:
         expanded = flux**EXPANSION
         self._mean += (expanded - self._mean) * max(self._mean_step, 1.0 / self._hops)
         return Novelty(flux, expanded - self._mean, float(groups.sum()) / GROUPS)
+
+    def resume(self, bands: Floats) -> None:
+        """Take the bands of a hop that must not be compared with those before; all that was learned about the sound stays."""
+        self._past[:] = bands

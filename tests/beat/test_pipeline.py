@@ -113,7 +113,7 @@ def test_reset_and_a_new_epoch_give_a_fresh_start_with_numbers_going_on() -> Non
     pipeline = Pipeline()
     first = push(drums().samples, pipeline)
     assert [b.index for b in beats_of(first)] == list(range(len(beats_of(first))))
-    offset = len(drums().samples) + 12345
+    offset = len(drums().samples) + S + 12345
     again = push(drums().samples, pipeline, start=offset, epoch=1)
     assert [b.sample - offset for b in beats_of(again)] == [b.sample for b in beats_of(first)]
     assert [b.bpm for b in beats_of(again)] == pytest.approx([b.bpm for b in beats_of(first)])
