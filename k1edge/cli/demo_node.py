@@ -75,6 +75,11 @@ class DemoNode:
         assert self.clock is not None  # noqa: S101 - set on entering
         return NodeTime(self.clock.forward(host_ns))
 
+    def host_ns(self, node_us: int) -> float:
+        """When the node's counter stood at `node_us`; the truth, once it runs."""
+        assert self.clock is not None  # noqa: S101 - set on entering
+        return self.clock.inverse(node_us)
+
     def _read(self, process: "subprocess.Popen[str]") -> None:
         for line in process.stdout or ():
             self._flashes.append(FlashLog(**json.loads(line)))

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from k1edge.audio.synth import Song
+from k1edge.cli.demo_node import DemoNode
 from k1edge.link.virtual_node import VirtualNode
 from k1edge.timebase import SAMPLE_RATE_HZ
 from tests.system.ear import Recording
@@ -76,7 +77,7 @@ def hear_out(song: Song, player: Player, recording: Recording) -> Air:
     return Air(player, found_s, delays_ns)
 
 
-def flashes_s(node: VirtualNode, air: Air) -> Floats:
+def flashes_s(node: VirtualNode | DemoNode, air: Air) -> Floats:
     """When the node really flashed, in seconds of the song."""
     return air.song_s([flash.fired_ns for flash in node.flashes()])
 

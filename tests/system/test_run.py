@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from k1edge.audio.synth import click_and_drums, song
-from k1edge.link.virtual_node import VirtualNode
+from k1edge.cli.demo_node import DemoNode
 from tests.system.conftest import NewEdge, Say
 from tests.system.ear import Ear
 from tests.system.edge import LOCK_S, START_S, Edge, Status, is_listening, is_locked
@@ -19,12 +19,15 @@ from tests.system.stage import flashes_s, hear_out, nearest_errors_ms
 
 pytestmark = pytest.mark.system
 
-USB_LIKE = {"ppm": 100.0, "delay_ms": (1.0, 3.0)}
+
+def usb_like() -> DemoNode:
+    """A timed node, 100 ppm fast, 1 to 3 ms away, in a process of its own as a real one would be."""
+    return DemoNode(dialect="k1link", ppm=100.0, delay_ms=(1.0, 3.0), seed=1)
 
 
 def test_a_song_makes_the_node_flash_on_its_beats(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
     music = song("house", seconds=35.0, bpm=124.0)
-    with VirtualNode(**USB_LIKE) as node:
+    with usb_like() as node:
         edge = new_edge(node.path)
         edge.start()
         edge.wait_for("sound and node", is_listening, START_S)
@@ -68,7 +71,7 @@ def assert_tells_of_a_lock(status: Status, bpm: float) -> None:
     assert status["process"]["restarts"] == 0
 
 
-def assert_silence_ends_the_light(edge: Edge, node: VirtualNode) -> None:
+def assert_silence_ends_the_light(edge: Edge, node: DemoNode) -> None:
     """After the song the light stops, and stays off."""
     edge.wait_for("the lock to go with the music", lambda status: status["beat"]["lock"] == "unlocked", 10.0)
     time.sleep(0.5)
@@ -79,7 +82,7 @@ def assert_silence_ends_the_light(edge: Edge, node: VirtualNode) -> None:
 
 def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
     clicks = click_and_drums(120.0, 45.0)
-    with VirtualNode(**USB_LIKE) as node:
+    with usb_like() as node:
         edge = new_edge(node.path, log={"level": "debug"}, node={"identify_drain_ms": 200})
         edge.start()
         edge.wait_for("sound and node", is_listening, START_S)
@@ -95,7 +98,8 @@ def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdg
         from_s = float(air.song_s([locked_ns])[0])
         clicks_s = clicks.beats_s[clicks.beats_s > from_s]
         assert np.mean(air.is_steady(clicks_s)) >= 0.5, f"the sound server plays badly on this machine: {air}"
-        reported_s = air.song_s(reported_ns(edge))
+        reported_s = air.song_s([flash["fired_ns"] for flash in reported(edge)])
+        assert_each_report_is_true_within_its_bound(reported(edge), node)
         truly_s = flashes_s(node, air)
         for what, times_s in (("by the node's report", reported_s), ("by the node's true clock", truly_s)):
             seen_s = times_s[(times_s > from_s + 0.25) & (times_s < clicks_s[-1] + 0.25)]
@@ -109,10 +113,18 @@ def test_flash_against_the_click_in_the_air(sound: SoundServer, new_edge: NewEdg
         assert last["drift"]["fire_error_p95_us"] < 10_000.0
 
 
-def reported_ns(edge: Edge) -> list[int]:
+def reported(edge: Edge) -> list[dict[str, float]]:
     """Each flash as the daemon understood the node's report: on the host's clock, from the debug log."""
     lines = [json.loads(line) for line in edge.log().splitlines() if line.startswith("{")]
-    return [line["fired_ns"] for line in lines if line["event"] == "flash" and line["fired_ns"] is not None]
+    return [line for line in lines if line["event"] == "flash" and line["fired_ns"] is not None]
+
+
+def assert_each_report_is_true_within_its_bound(reports: list[dict[str, float]], node: DemoNode) -> None:
+    """When the node really flashed is never further from its report than the bound that came with it; the counter's 1 us aside."""
+    truly_ns = np.array([flash.fired_ns for flash in node.flashes()])
+    assert len(reports) > 30
+    for report in reports:
+        assert np.min(np.abs(truly_ns - report["fired_ns"])) <= (report["bound_us"] + 1.0) * 1e3
 
 
 def describe(errors_ms: np.ndarray) -> str:
