@@ -34,7 +34,7 @@ STEADY_AT = 3.2
 """Support that opens it to a tempo that has not jumped for `STEADY_S`: of those minutes only babble came so far, 2 in 12."""
 
 STEADY_S = 2.0
-"""At 1.5 s one minute of speech in 14 opened it; at 2.5 s music locked 0.2 s later (median), for nothing."""
+"""At 1.5 s one minute of speech in 16 opened it; at 2.5 s music locked 0.2 s later (median), for nothing."""
 
 JUMP = 0.05
 """A tempo that changes by more within one hop has jumped: another hypothesis leads."""
