@@ -51,10 +51,6 @@ class AffineMap:
         """Map `y` back to ticks of x, fractions kept: forward(inverse(y)) == y for every integer y within 2**52 ticks of y0."""
         return self.x0 + (y - self.y0) / self.rate
 
-    def inverted(self) -> "AffineMap":
-        """Return the map the other way round."""
-        return AffineMap(self.y0, self.x0, 1.0 / self.rate)
-
 
 def unwrap(counter: int, near: int, bits: int) -> int:
     """Extend a counter of `bits` bits to the value congruent to it that lies nearest to `near`; ties go up, never below 0."""

@@ -87,7 +87,8 @@ def replay(
     """Find the beats of a sound FILE with the pipeline that runs live.
 
     `time` is where a beat falls, in seconds of the file, committed `beat.lead_ms` (100) ahead; `announced` is how much sound had been consumed by
-    then. `cpu_s` in the summary counts decoding, resampling, tracking and printing, not the start of the program.
+    then at 44.1 kHz, the tracker's rate; of a file at another rate the resampler has some ms more in hand. `cpu_s` in the summary counts decoding,
+    resampling, tracking and printing, not the start of the program.
     """
     beat = settings_from(config, {}).beat
     pipeline = Pipeline(lead_ms=beat.lead_ms, bpm_min=beat.bpm_min, bpm_max=beat.bpm_max)

@@ -9,7 +9,7 @@ from k1edge.beat.scheduler import Keep, Scheduler
 from k1edge.daemon.hearing import Heard
 from k1edge.drift.meter import DriftMeter
 from k1edge.events import Beat, BeatGrid, BeatPlan, FlashReport, LockState, Onset, PlannedBeat, Timeline
-from k1edge.timebase import NS_PER_MS, NS_PER_S, AffineMap, HostTime
+from k1edge.timebase import NS_PER_S, AffineMap, HostTime
 
 DEAF_AFTER_NS = NS_PER_S
 """Without sound for this long a lock is no longer claimed: the grid is only held."""
@@ -83,10 +83,6 @@ class Conductor:
         if self.lock(now) not in {LockState.LOCKED, LockState.HOLDING} or self.grid is None or self.to_host is None:
             return None
         return None if self.grid.timeline is None else self.grid.timeline.mapped(self.to_host)
-
-    def hearing_age_ms(self, now: HostTime) -> float | None:
-        """How old the newest analysed sample is; None before any."""
-        return None if self.heard_ns is None else (now - self.heard_ns) / NS_PER_MS
 
     def _renumbered(self, event: Onset | Beat | BeatGrid) -> Onset | Beat | BeatGrid:
         """Give beats numbers that were never used.

@@ -135,12 +135,14 @@ class Daemon:
 
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running: the offset. Says what needs a restart."""
+        self._notifier.reloading()
         self.conductor.scheduler.offset_ns = round(settings.node.offset_ms * NS_PER_MS)
         ours = self.settings.model_copy(update={"node": self.settings.node.model_copy(update={"offset_ms": settings.node.offset_ms})})
         if ours != settings:
             log.warning("some changes need a restart", cure="systemctl restart k1edge")
         self.settings = ours
         log.info("configuration reloaded", offset_ms=settings.node.offset_ms)
+        self._notifier.ready("configuration reloaded")
 
     # --- parts -----------------------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -212,6 +213,16 @@ def test_fault_45_reload_takes_the_offset_and_tells_what_needs_a_restart(
     daemon.reload(load(Path("/dev/null"), {}, {**flags, "audio.device": "other"}))
     assert "need a restart" in capsys.readouterr().out
     assert daemon.settings.audio.device == "default"
+
+
+def test_a_reload_tells_systemd_when_it_begins_and_when_it_is_over(settings: Settings, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(PATIENCE_S)
+        env = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        Daemon(settings, Sound(), identity="k1e-test", socket=tmp_path / "k1.sock", env=env).reload(settings)
+        assert manager.recv(4096).startswith(b"RELOADING=1")
+        assert manager.recv(4096).startswith(b"READY=1")
 
 
 def test_a_snapshot_is_json_without_nan(settings: Settings, tmp_path: Path) -> None:
