@@ -134,7 +134,7 @@ class SampleClock:
         end = frame + frames
         if end - self._open_start >= self._bin_frames:
             self._close_bin(end)
-        elif len(self._bins) < 4 or (not self._settled and self._is_late(end, arrival_ns)):  # young: every callback counts
+        elif len(self._bins) < 4 or self._is_late(end, arrival_ns):  # young, or refuted: every callback counts
             self._refit(end, [*self._bins, self._bin_of_open(end)])
 
     def _is_late(self, end: int, arrival_ns: int) -> bool:
@@ -186,7 +186,7 @@ class SampleClock:
         slack = np.array([each.arrived_ns - level - slope * (each.frame - self._frame0) * self._ns_per_frame for each in bins])
         level += min(0.0, float(np.quantile(slack, 0.1, method="lower")))
         self._watch(residuals)
-        self._publish(now_frame, level, slope, x, residuals, estimated=estimated)
+        self._publish(now_frame, level, slope, x, residuals, bins[-1].arrived_ns, estimated=estimated)
 
     def _watch(self, residuals: NDArray[np.float64]) -> None:
         newest = residuals[-_STEP_BINS:]
@@ -202,13 +202,24 @@ class SampleClock:
                 self._bins.popleft()
 
     def _publish(
-        self, now_frame: int, level: float, slope: float, x: NDArray[np.float64], residuals: NDArray[np.float64], *, estimated: bool
+        self,
+        now_frame: int,
+        level: float,
+        slope: float,
+        x: NDArray[np.float64],
+        residuals: NDArray[np.float64],
+        newest_arrived_ns: float,
+        *,
+        estimated: bool,
     ) -> None:
         nominal_ns = (now_frame - self._frame0) * self._ns_per_frame
         host_ns = self._host0 + round(nominal_ns + level + slope * nominal_ns)
         if self._settled and self._fit is not None:
             expected_ns = self._fit.to_host.forward(now_frame)
             host_ns = expected_ns + max(-_SLEW_NS, min(_SLEW_NS, host_ns - expected_ns))
+            # Sliding is for the eye; sound from the future is wrong at once. The slack keeps early arrivals of ordinary jitter from being steps.
+            delivered_ns = self._host0 + round(nominal_ns + newest_arrived_ns)
+            host_ns = min(host_ns, delivered_ns + _OUTLIER_NS)
         span_ns = float(x[-1] - x[0])
         known = span_ns >= _DRIFT_AFTER_S * NS_PER_S
         if known:
