@@ -118,6 +118,70 @@ k1link_stats k1link_get_stats(const k1link *node);
 /* The value nearest to `near_us` whose low 32 bits are `counter`: extends a 32-bit counter that is read at least every 35 minutes. */
 uint64_t k1link_extend(uint32_t counter, uint64_t near_us);
 
+/* ---- private: here so that the caller can hold a context; nothing below is to be touched ---- */
+
+#define K1LINK_SLOTS 3u         /* beats in a BEATS, reports in a FIRED */
+#define K1LINK_ENDED_KEPT 16u   /* ids of beats that ended */
+#define K1LINK_REPORTS_KEPT 24u /* ends to tell */
+#define K1LINK_REPLIES_KEPT 8u  /* answers not yet sent */
+#define K1LINK_SESSIONS_KEPT 4u /* whose HELLO is a replay */
+#define K1LINK_LOG_TEXT 110u    /* bytes */
+
+typedef struct {
+    uint64_t t_node_us;
+    uint32_t id;
+    uint8_t strength;
+    uint8_t beat_in_bar;
+} k1link_beat;
+
+/* How one beat ended. Times are packed: the latch as an offset, t_sched without its upper 24 bits, which `now` has too. */
+typedef struct {
+    uint32_t id;
+    uint32_t t_sched_low;
+    uint16_t late_us;
+    uint8_t t_sched_high;
+    uint8_t fate_told; /* flags of FIRED in bits 0 to 3, how often told in bits 4 and 5 */
+} k1link_report;
+
+/* An answer that waits: what it needs of the request; the rest is filled in when it is sent. */
+typedef struct {
+    uint8_t echo[12]; /* PONG: n, t1; HELLO_ACK: nonce; ACK: its payload */
+    uint32_t t2_low;
+    uint8_t t2_high;
+    uint8_t type;
+} k1link_reply;
+
+struct k1link {
+    const k1link_identity *who;
+    uint64_t started_us;
+    uint64_t heard_us;      /* the last valid frame */
+    uint64_t binary_us;     /* the last change to frames */
+    uint64_t last_latch_us; /* valid where has_latched */
+    uint64_t retell_us;     /* nothing is told again before */
+    k1link_beat queue[K1LINK_QUEUE_DEPTH];
+    k1link_report reports[K1LINK_REPORTS_KEPT]; /* oldest first */
+    k1link_reply replies[K1LINK_REPLIES_KEPT];  /* oldest first */
+    uint32_t ended[K1LINK_ENDED_KEPT];          /* a ring */
+    uint32_t past_nonce[K1LINK_SESSIONS_KEPT];  /* a ring, with past_session */
+    uint32_t nonce;                             /* of the session */
+    uint32_t revision;                          /* newest BEATS or BLACKOUT taken */
+    uint32_t refractory_us;
+    k1link_style style;
+    k1link_stats stats; /* stats.queued is the length of `queue` */
+    uint16_t past_session[K1LINK_SESSIONS_KEPT];
+    uint16_t session; /* 0 = no host yet */
+    bool binary, has_latched;
+    uint8_t seq;                /* of the next frame out */
+    uint8_t announcements_left; /* after a start */
+    uint8_t report_count, reply_count, ended_count, ended_next, past_next;
+    uint8_t line_length, line_fits; /* of an ASCII line: bytes matched, and by which lines */
+    uint8_t line_replies;           /* ASCII answers to send */
+    uint8_t log_length;             /* of the LOG to send, level included; 0 = none */
+    uint8_t log[1u + K1LINK_LOG_TEXT];
+    uint8_t block_length; /* of the COBS block under way; over its size: too long to be a frame */
+    uint8_t block[K1LINK_MAX_FRAME + 1u];
+};
+
 #ifdef __cplusplus
 }
 #endif
