@@ -175,6 +175,26 @@ class ClockMap:
     pings: int
 
 
+class Severity(StrEnum):
+    """How bad a drift is for people in the room, from the best to the worst."""
+
+    OK = "ok"
+    AMBER = "amber"
+    ALERT = "alert"
+    RED = "red"
+
+
+class Culprit(StrEnum):
+    """What a drift or a change of a clock is put down to."""
+
+    NODE_CLOCK = "node_clock"
+    AUDIO_CLOCK = "audio_clock"
+    HOST_CLOCK = "host_clock"
+    TRACKER = "tracker"  # beats predicted elsewhere than they were heard
+    NODE = "node"  # the node's firing or the wire: fired at another time than it was told
+    OFFSET = "offset"  # the user's own offset_ms, or a beat that moved after it was sent
+
+
 class BeatFate(StrEnum):
     """How a beat that was sent ended; each ends as exactly one of these."""
 
