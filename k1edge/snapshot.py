@@ -48,6 +48,20 @@ class BeatStatus(_Frozen):
 class NodeStatus(_Frozen):
     """One node. `timing` is "untimed" where the dialect carries no timestamps: then no flash accuracy is claimed.
 
+    | state        | timed dialect (k1link)                                 | untimed dialect (trinity, its health)                          |
+    |--------------|--------------------------------------------------------|----------------------------------------------------------------|
+    | closed       | no port to open, or hung up; tried again               | the same; after 15 s without a reply, DISCONNECTED             |
+    | identifying  | the one ASCII question is out                          | the same                                                       |
+    | handshake    | HELLO is out; or a reset, a stepped clock began anew   | OPEN_NO_RX: no reply since it was identified or began anew     |
+    | syncing      | the first burst of pings                               |                                                                |
+    | ready        | beats are told, clock and flashes reported             | RX_HEALTHY: replies come, beats are told                       |
+    | degraded     | no answer for 2 s; a clock that stands still or steps  | RX_STALE: no reply for 5 s; RX_MALFORMED: replies are no JSON; or it refuses to start |
+    | incompatible | another major version; no frame is sent                |                                                                |
+    | unrecognised | no K1, mute, or not the pinned one; slow tries         | the same                                                       |
+
+    `reason` says why it is not ready, with the cure, and begins with the health's name where one is given above.
+    `boot_reason` is why the node started last, `lost_frames` are gaps in its frame numbers, `stray_reports` its words on beats that had
+    ended (each end is told three times, so most are repeats). Counters are totals since the daemon started.
     `kept_text` is the node's newest text that was no message (boot text, a panic dump, logs): printable, at most 1 KiB of UTF-8.
     `unknown_replies` counts by kind what was not understood, `dropped` the writes given up because the node did not read.
     """
@@ -60,6 +74,7 @@ class NodeStatus(_Frozen):
     unique_id: str | None
     firmware: str | None
     led_count: int | None
+    boot_reason: str | None
     offset_bound_us: float | None
     sync_error_us: float | None
     node_drift_ppm: float | None
@@ -73,6 +88,8 @@ class NodeStatus(_Frozen):
     frames_in: int
     frames_out: int
     bad_frames: int
+    lost_frames: int
+    stray_reports: int
     garbage_bytes: int
     unknown_replies: dict[str, int]
     dropped: int

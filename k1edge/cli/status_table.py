@@ -72,8 +72,8 @@ def _node(node: NodeStatus | None) -> RenderableType:
         f"{_of(node.node_drift_ppm, '+.1f', 'ppm')}, {_of(node.pings, 'd', 'pings')}"
     )
     wire = (
-        f"frames {node.frames_in} in, {node.frames_out} out, {node.bad_frames} bad, {node.garbage_bytes} B garbage, "
-        f"{sum(node.unknown_replies.values())} unknown, {node.dropped} writes dropped, {node.resets} resets, reopened {node.reopened}"
+        f"frames {node.frames_in} in, {node.frames_out} out, {node.bad_frames} bad, {node.lost_frames} lost, {node.garbage_bytes} B garbage, "
+        f"{sum(node.unknown_replies.values())} unknown, {node.stray_reports} repeats, {node.dropped} writes dropped, {node.resets} resets, reopened {node.reopened}"
     )
     return Group(
         first, *_why(node.reason), *_last_words(node), *([beats, clock] if node.timing == "timed" else [f"sent {node.sent} lines"]), wire

@@ -5,6 +5,7 @@ is owned by the event loop; the other threads reach it through `call_soon_thread
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -274,4 +275,5 @@ def _node_port(node: NodeSettings) -> NodePort:
         unique_id=node.unique_id or None,
         baud=node.baud,
         tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS),
+        host_name=os.uname().nodename,
     )

@@ -25,6 +25,7 @@ Read in this order:
     lightwave       its lines, as pure functions
 
     port            one thread that finds, opens, talks, and begins again
+    journal         what happened on it, in words and in order
     port_status     what a port is told and what it tells
     conversation    a session on a wire, step by step
     device          serial devices: listed, opened without a reset, written to without blocking

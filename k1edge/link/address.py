@@ -76,6 +76,15 @@ def find(port: str, devices: Sequence[SerialDevice], *, unique_id: str | None, m
     return Found(chosen.path, chosen.serial, None)
 
 
+def wrong_board(told: str | None, pinned: str | None) -> str | None:
+    """Why the node that told this id is not the pinned one; None where it is, or none is pinned."""
+    if pinned is None or same_id(pinned, told):
+        return None
+    if told is None:
+        return f"the node does not tell its unique id, and {pinned} is pinned; remove node.unique_id or set node.port to its by-id path"
+    return f"another board: {told}, not {pinned}; plug that one in, or correct node.unique_id"
+
+
 def same_id(one: str, other: str | None) -> bool:
     """Whether two ids are one: case and the separators of a MAC address do not count."""
     return other is not None and _bare(one) == _bare(other)

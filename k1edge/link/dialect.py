@@ -23,7 +23,7 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeInfo:
-    """Who answered. None = the dialect does not tell."""
+    """Who answered. None = the dialect does not tell. `reset_reason` is why it started: "power on", "panic", "watchdog" and so on."""
 
     dialect: str
     unique_id: str | None
@@ -32,6 +32,7 @@ class NodeInfo:
     led_count: int | None
     led_tx_us: int | None
     queue_depth: int | None
+    reset_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,18 @@ class NodeReset:
     cause: str
 
 
-LinkEvent = NodeIdentified | StateChanged | ClockUpdated | NodeReset | FlashReport
+@dataclass(frozen=True, slots=True)
+class NodeSaid:
+    """Words of the node for people, printable: a line that was no message, or with a level (syslog: 3 error to 7 debug) a log entry.
+
+    "" where there were no words, but the bytes of a damaged frame.
+    """
+
+    text: str
+    level: int | None = None
+
+
+LinkEvent = NodeIdentified | StateChanged | ClockUpdated | NodeReset | NodeSaid | FlashReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,7 @@ class LinkCounters:
     """Totals since the port was opened.
 
     `sent == fired + late + missed + cancelled + pending` holds at any time (k1link); an untimed dialect reports sent lines only.
+    `lost_frames` are gaps in the node's frame numbers, `stray_reports` its words on beats that had ended: repeats, mostly (both k1link).
     """
 
     sent: int = 0
@@ -84,6 +97,8 @@ class LinkCounters:
     garbage_bytes: int = 0
     bad_frames: int = 0
     resets: int = 0
+    lost_frames: int = 0
+    stray_reports: int = 0
 
 
 class Dialect(Protocol):

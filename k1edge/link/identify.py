@@ -6,11 +6,12 @@ ever written to a device that has not said what it is, and after a wrong answer 
 Pure; owned by the thread that owns the conversation.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
-from k1edge.link.lines import KeptText, LineBuffer, json_object, readable
+from k1edge.link.lines import KeptText, LineBuffer, json_object, readable, spoken
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 ASK_STATUS = b'{"type":"device.getStatus"}\n'
@@ -21,6 +22,9 @@ DRAIN_NS = 2 * NS_PER_S
 
 ANSWER_NS = 1_500 * NS_PER_MS
 """How long an answer may take. LightwaveOS answers from its main loop, at worst one frame and one flash write (some 100 ms) later."""
+
+SAID_KEPT = 64
+"""Lines of boot text told at most until somebody takes them."""
 
 QUOTE_CHARS = 80
 """How much of a strange answer goes into the reason."""
@@ -75,6 +79,8 @@ class Identifier:
         self.outcome: Identity | None = None
         self.kept = KeptText()
         self.garbage_bytes = 0
+        self.said: deque[str] = deque(maxlen=SAID_KEPT)  # lines that were no answer, for the owner to take
+        self.round_trip_ns: int | None = None  # from the question to the answer that counted
         self.lines_in = 0  # answers that were understood
         self.lines_out = 0
         self._major = major
@@ -82,6 +88,7 @@ class Identifier:
         self._lines = LineBuffer()
         self._step = _Step.DRAIN
         self._deadline = HostTime(now + drain_ns)
+        self._asked_ns = now
         self._data: dict[str, Any] = {}
         self._heard: bytes | None = None  # the most telling wrong answer
 
@@ -104,6 +111,7 @@ class Identifier:
             return []
         self._step = _Step.ANSWER if line is ASK_STATUS else _Step.STARTED
         if line is ASK_STATUS:
+            self._asked_ns = now
             self._lines.clear()  # a torn line of boot text must not swallow the answer
         self._deadline = HostTime(now + self._answer_ns)
         self.lines_out += 1
@@ -141,7 +149,7 @@ class Identifier:
             self._strange(line)
             return
         self._understood()
-        self._data = data
+        self._data, self.round_trip_ns = data, now - self._asked_ns
         if major is None:
             self._end(Verdict.TRINITY, None, rest)
         elif major == self._major:
@@ -157,6 +165,8 @@ class Identifier:
 
     def _strange(self, line: bytes) -> None:
         self.garbage_bytes += len(line)
+        if words := spoken(line):
+            self.said.append(words)
         if self._step is not _Step.DRAIN and (self._heard is None or line.lstrip().startswith(b"{")):
             self._heard = line[:512]
 

@@ -4,6 +4,7 @@ Pure; owned by whoever owns the conversation.
 """
 
 import json
+import re
 from typing import Any
 
 MAX_LINE_BYTES = 4_096
@@ -11,6 +12,16 @@ MAX_LINE_BYTES = 4_096
 
 KEPT_BYTES = 1_024
 """How much of the newest text is kept for people."""
+
+
+SPOKEN_CHARS = 240
+"""How much of one line is told."""
+
+_WORDS = re.compile(rb"[\t\x20-\x7e]{4,}$")
+"""Text at the end of a line that began with bytes of a damaged frame."""
+
+_COLOUR = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
+"""ESP-IDF colours its log."""
 
 
 class LineBuffer:
@@ -85,6 +96,16 @@ def readable(data: bytes) -> str:
 def printable(text: str) -> str:
     r"""Leave newlines and turn every other character that does not print (control, lone surrogate) into a \x.. or \u.. escape."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text.replace("\r\n", "\n"))
+
+
+def spoken(line: bytes) -> str:
+    """What a line that was no message says to people, at most SPOKEN_CHARS; "" where there are no words in it, but a damaged frame, say."""
+    plain = _COLOUR.sub(b"", line).strip()
+    text = plain.decode("utf-8", "replace")
+    if not text.isprintable() or "\ufffd" in text:
+        words = _WORDS.search(plain)
+        text = words[0].decode() if words else ""
+    return printable(text)[:SPOKEN_CHARS]
 
 
 def json_object(line: bytes) -> dict[str, Any] | None:

@@ -20,12 +20,13 @@ from dataclasses import replace
 import structlog
 
 from k1edge.events import BeatPlan
-from k1edge.link.address import Found, SerialDevice, find, same_id
+from k1edge.link.address import Found, SerialDevice, find, wrong_board
 from k1edge.link.backoff import Backoff
 from k1edge.link.conversation import Conversation
 from k1edge.link.device import GONE, Wire, cure, list_ports
-from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeIdentified, NodeInfo, StateChanged
-from k1edge.link.port_status import NodePort, PortStatus, total
+from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
+from k1edge.link.journal import Journal, Kind
+from k1edge.link.port_status import NodePort, PortStatus, tally, total
 from k1edge.link.session import NodeSession
 from k1edge.timebase import NS_PER_MS, HostTime
 
@@ -33,6 +34,9 @@ __all__ = ["NodePort", "PortStatus", "SerialDevice", "SerialNode", "list_ports"]
 
 PUBLISH_NS = 100 * NS_PER_MS
 """Counters and clock are published this often, a change of state at once."""
+
+WARNING = 4
+"""As syslog counts: what a node logs from here on is in our log, too."""
 
 _HANG_UP = {LinkState.CLOSED, LinkState.UNRECOGNISED, LinkState.INCOMPATIBLE}
 """States in which a session has nothing more to say: the port is closed and tried again later."""
@@ -61,6 +65,7 @@ class SerialNode:
         open_wire: Callable[[str, int], Wire] = Wire,
     ) -> None:
         self.failure: BaseException | None = None
+        self.journal = Journal()
         self._where = where
         self._on_event = on_event
         self._on_failure = on_failure
@@ -74,6 +79,7 @@ class SerialNode:
         self._opened = 0
         self._ended_counters = LinkCounters()  # of the conversations before this one
         self._ended_dropped = 0
+        self._ended_unknown: tuple[tuple[str, int], ...] = ()
         self._ended_text = ""  # what a node said before it vanished tells why
         self._published_ns = 0
         self._trouble: str | None = None  # why the last conversation ended; told while the next one begins
@@ -149,7 +155,8 @@ class SerialNode:
             self._tell(LinkState.CLOSED, cure(error, found.path))
             return self._backoff.next_ns()
         self._opened += 1
-        talk = Conversation(wire, NodeSession(HostTime(time.monotonic_ns()), nonce=secrets.randbits(32), tuning=where.tuning))
+        now = HostTime(time.monotonic_ns())
+        talk = Conversation(wire, NodeSession(now, nonce=secrets.randbits(32), tuning=where.tuning, host_name=where.host_name))
         try:
             self._converse(talk, found)
         except GONE as error:
@@ -185,40 +192,41 @@ class SerialNode:
                 if event.state in _HANG_UP:
                     return True
                 continue
+            if isinstance(event, NodeSaid):
+                self._hear(event)
+                continue
+            if isinstance(event, NodeReset):
+                self._note(Kind.RESET, event.cause)
             if isinstance(event, NodeIdentified):
-                refusal = self._wrong_board(event.info, found)
+                refusal = wrong_board(event.info.unique_id or found.serial, self._where.unique_id)
                 if refusal is not None:
                     self._tell(LinkState.UNRECOGNISED, refusal)
                     return True
                 self._status = replace(self._status, info=event.info)
+                self._note(Kind.STATE, _identified(event.info))
             self._on_event(event)
         return False
-
-    def _wrong_board(self, info: NodeInfo, found: Found) -> str | None:
-        pinned = self._where.unique_id
-        told = info.unique_id or found.serial
-        if pinned is None or (told is not None and same_id(told, pinned)):
-            return None
-        if told is None:
-            return f"the node does not tell its unique id, and {pinned} is pinned; remove node.unique_id or set node.port to its by-id path"
-        return f"another board: {told}, not {pinned}; plug that one in, or correct node.unique_id"
 
     def _end(self, talk: Conversation) -> None:
         """Settle the beats of a conversation that is over, and close."""
         try:
             talk.settle()
             while (event := talk.session.next_event()) is not None:
-                if not isinstance(event, StateChanged | NodeIdentified):
+                if isinstance(event, NodeSaid):
+                    self._hear(event)
+                elif not isinstance(event, StateChanged | NodeIdentified):
                     self._on_event(event)
             now = talk.session.counters()
             self._ended_counters = total(self._ended_counters, replace(now, missed=now.missed + now.pending, pending=0))
             self._ended_dropped += talk.wire.dropped
             self._ended_text = talk.session.kept_text() or self._ended_text
+            self._ended_unknown = tally(self._ended_unknown, talk.session.unknown_replies().items())
             self._status = replace(
                 self._status,
                 counters=self._ended_counters,
                 clock=None,
                 kept_text=self._ended_text,
+                unknown_replies=self._ended_unknown,
                 dropped=self._ended_dropped,
             )
         finally:
@@ -230,16 +238,17 @@ class SerialNode:
             return
         self._published_ns = now
         session, before = talk.session, self._status
-        unknown = tuple(session.unknown_replies().items())
+        unknown = tally(self._ended_unknown, session.unknown_replies().items())
         for kind, count in unknown[len(before.unknown_replies) :]:
             _log.warning("unknown reply", port=talk.wire.path, kind=kind, count=count)  # once per kind
+            self._note(Kind.UNKNOWN, kind)
         self._status = replace(
             before,
             counters=total(self._ended_counters, session.counters()),
             clock=session.clock(),
             timed=session.timed if before.info is not None else None,
             kept_text=session.kept_text() or self._ended_text,
-            unknown_replies=unknown or before.unknown_replies,
+            unknown_replies=unknown,
             dropped=self._ended_dropped + talk.wire.dropped,
         )
 
@@ -250,7 +259,17 @@ class SerialNode:
             self._trouble = None
         if (state, reason) != (self._status.state, self._status.reason):
             self._status = replace(self._status, state=state, reason=reason)
+            self._note(Kind.STATE, f"{state}: {reason}" if reason else state.value)
             self._on_event(StateChanged(state, reason))
+
+    def _hear(self, said: NodeSaid) -> None:
+        if said.text:
+            self._note(Kind.TEXT if said.level is None else Kind.LOG, said.text, said.level)
+            if said.level is not None and said.level <= WARNING:
+                _log.warning("the node says", port=self._where.port, text=said.text, level=said.level)
+
+    def _note(self, kind: Kind, text: str, level: int | None = None) -> None:
+        self.journal.add(HostTime(time.monotonic_ns()), kind, text, level)
 
     def _pause(self, pause_ns: int) -> None:
         until_ns = time.monotonic_ns() + pause_ns
@@ -267,3 +286,14 @@ class SerialNode:
     def _drain_wakes(self, woken: bool) -> None:
         if woken:
             os.read(self._wake_end(), 4_096)
+
+
+def _identified(info: NodeInfo) -> str:
+    """Who answered, in one line."""
+    parts = (
+        info.dialect,
+        info.firmware,
+        info.unique_id and f"id {info.unique_id}",
+        info.reset_reason and f"started by {info.reset_reason}",
+    )
+    return "identified: " + ", ".join(part for part in parts if part)

@@ -1,5 +1,6 @@
 """What a node's port is told and what it tells: values only."""
 
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 
 from k1edge.events import ClockMap
@@ -18,6 +19,7 @@ class NodePort:
         unique_id: the only node to accept, None for any.
         baud: bits per second of a real UART; USB and a pty ignore it.
         tuning: waits of the conversation.
+        host_name: ours, for people who look at the node.
         first_pause_ns: shortest pause before trying again.
         last_pause_ns: longest.
     """
@@ -26,6 +28,7 @@ class NodePort:
     unique_id: str | None = None
     baud: int = DEFAULT_BAUD
     tuning: SessionTuning = field(default_factory=SessionTuning)
+    host_name: str = ""
     first_pause_ns: int = FIRST_NS
     last_pause_ns: int = LAST_NS
 
@@ -45,7 +48,7 @@ class PortStatus:
         clock: the newest fit, None without.
         reopened: times the port was opened after the first.
         kept_text: the newest text that was no message, printable, at most 1 KiB of UTF-8; "" for none.
-        unknown_replies: replies not understood, by kind.
+        unknown_replies: replies not understood over all conversations, by kind; at most KINDS_KEPT kinds and "others".
         dropped: writes given up because the node did not read.
     """
 
@@ -63,6 +66,19 @@ class PortStatus:
     dropped: int = 0
 
 
+KINDS_KEPT = 32
+"""Kinds of unknown replies kept apart over all conversations."""
+
+
 def total(one: LinkCounters, other: LinkCounters) -> LinkCounters:
     """The counters of two conversations, added."""
     return LinkCounters(*(a + b for a, b in zip(astuple(one), astuple(other), strict=True)))
+
+
+def tally(before: tuple[tuple[str, int], ...], kinds: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Add counts by kind, in the order in which the kinds came up; beyond KINDS_KEPT they count as "others"."""
+    counts = dict(before)
+    for kind, count in kinds:
+        name = kind if kind in counts or len(counts) < KINDS_KEPT else "others"
+        counts[name] = counts.get(name, 0) + count
+    return tuple(counts.items())

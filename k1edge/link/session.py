@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from k1edge.events import BeatPlan, ClockMap
-from k1edge.link.dialect import Dialect, LinkCounters, LinkEvent, LinkState, StateChanged
+from k1edge.link.dialect import Dialect, LinkCounters, LinkEvent, LinkState, NodeSaid, StateChanged
 from k1edge.link.identify import ANSWER_NS, DRAIN_NS, Identifier, Identity, Verdict
 from k1edge.link.k1link.messages import MAJOR
 from k1edge.link.k1link.session import K1LinkSession
@@ -33,11 +33,13 @@ class NodeSession:
         now: when the port was opened.
         nonce: 32 random bits; tells this conversation from every earlier one.
         tuning: waits.
+        host_name: ours, for people who look at the node.
     """
 
-    def __init__(self, now: HostTime, *, nonce: int, tuning: SessionTuning | None = None) -> None:
+    def __init__(self, now: HostTime, *, nonce: int, tuning: SessionTuning | None = None, host_name: str = "") -> None:
         self.timed = False
         self._nonce = nonce
+        self._host_name = host_name
         self._tuning = tuning or SessionTuning()
         self._identifier = Identifier(now, major=MAJOR, drain_ns=self._tuning.drain_ns, answer_ns=self._tuning.answer_ns)
         self._dialect: Dialect | None = None
@@ -64,6 +66,8 @@ class NodeSession:
 
     def next_event(self) -> LinkEvent | None:
         """The oldest event not yet taken, or None."""
+        if self._identifier.said:
+            return NodeSaid(self._identifier.said.popleft())
         if self._events:
             return self._events.popleft()
         return self._dialect.next_event() if self._dialect is not None else None
@@ -110,6 +114,11 @@ class NodeSession:
             said = dialect.kept_text()
         return newest(self._identifier.kept.text() + said)
 
+    @property
+    def round_trip_ns(self) -> int | None:
+        """From the ASCII question to its answer; None before."""
+        return self._identifier.round_trip_ns
+
     def unknown_replies(self) -> dict[str, int]:
         """Replies of an untimed node that were not understood, by kind."""
         return dict(self._dialect.unknown_replies) if isinstance(self._dialect, TrinitySession) else {}
@@ -121,7 +130,7 @@ class NodeSession:
         if identity.verdict is Verdict.TRINITY:
             self._dialect = TrinitySession(now, firmware=_firmware(identity.data), transport_ns=self._tuning.transport_ns)
         elif identity.verdict is Verdict.K1LINK:
-            self._dialect = K1LinkSession(now, nonce=self._nonce)
+            self._dialect = K1LinkSession(now, nonce=self._nonce, host_name=self._host_name)
         else:
             self._ended = True
             state = LinkState.INCOMPATIBLE if identity.verdict is Verdict.INCOMPATIBLE else LinkState.UNRECOGNISED

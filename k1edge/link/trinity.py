@@ -14,10 +14,10 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from k1edge.events import BeatPlan, ClockMap
-from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, StateChanged
+from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
 from k1edge.link.identify import ASK_STATUS, DRAIN_NS
 from k1edge.link.lightwave import BOOT_MARKS, STOP, phase_line, playable_bpm, start_line
-from k1edge.link.lines import KeptText, LineBuffer, json_object, printable, readable
+from k1edge.link.lines import KeptText, LineBuffer, json_object, printable, readable, spoken
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 TRANSPORT_NS = 2 * NS_PER_MS
@@ -112,9 +112,8 @@ class TrinitySession:
         self._at = _Clockwork(now, now - LINE_GAP_NS, now, now, now, now - NS_PER_S, now)
         self._lines = LineBuffer()
         self._counters = LinkCounters()
-        info = NodeInfo("trinity", None, firmware, None, None, None, None)
         self._told: tuple[LinkState, str | None] | None = None
-        self._events: deque[LinkEvent] = deque([NodeIdentified(info)])
+        self._events: deque[LinkEvent] = deque([NodeIdentified(NodeInfo("trinity", None, firmware, None, None, None, None))])
         self._review(now)
 
     @property
@@ -262,6 +261,7 @@ class TrinitySession:
 
     def _take_text(self, line: bytes) -> None:
         self.kept.add(line + b"\n")
+        self._events.append(NodeSaid(spoken(line)))
         malformed = line.lstrip().startswith(b"{")
         self._malformed_run += malformed
         counters = self._counters

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from k1edge.events import BeatFate, BeatPlan, FlashReport, PlannedBeat, Timeline
-from k1edge.link.dialect import Dialect, LinkEvent, LinkState, NodeIdentified, StateChanged
+from k1edge.link.dialect import Dialect, LinkEvent, LinkState, NodeIdentified, NodeSaid, StateChanged
 from k1edge.link.identify import ASK_STATUS, START_BINARY
 from k1edge.link.lightwave import STOP
 from k1edge.link.lines import KEPT_BYTES
@@ -120,9 +120,10 @@ def test_nothing_recognised_means_nothing_said() -> None:
     session.receive_data(b'{"type":"error"}\n', at(150))
     assert session.next_deadline() == at(300)
     assert session.data_to_send(at(300)) == []
-    events = [session.next_event(), session.next_event()]
-    assert isinstance(events[1], StateChanged)
-    assert events[1].state is LinkState.UNRECOGNISED
+    events = [session.next_event(), session.next_event(), session.next_event()]
+    assert events[0] == NodeSaid('{"type":"error"}')
+    assert isinstance(events[2], StateChanged)
+    assert events[2].state is LinkState.UNRECOGNISED
     session.receive_data(b'{"type":"device.getStatus","success":true,"data":{"effectCount":1}}\n', at(400))
     session.close(at(500))
     assert session.data_to_send(at(500)) == []

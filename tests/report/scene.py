@@ -12,8 +12,9 @@ from k1edge.snapshot import AudioStatus, BeatStatus, DriftStatus, LatencyStatus,
 
 NODE = NodeStatus(
     port="/dev/ttyACM0", state="ready", reason=None, dialect="k1link", timing="timed", unique_id="k1-0a1b", firmware="1.2.0", led_count=160,
+    boot_reason="power on",
     offset_bound_us=210.5, sync_error_us=40.0, node_drift_ppm=-12.5, pings=64, sent=10, fired=7, late=1, missed=1, cancelled=0, pending=1,
-    frames_in=90, frames_out=80, bad_frames=0, garbage_bytes=3, unknown_replies={}, dropped=0,
+    frames_in=90, frames_out=80, bad_frames=0, lost_frames=0, stray_reports=14, garbage_bytes=3, unknown_replies={}, dropped=0,
     kept_text=None, resets=0, reopened=1,
 )  # fmt: skip
 

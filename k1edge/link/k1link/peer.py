@@ -5,7 +5,7 @@ Pure; owned by the thread that owns the dialect.
 
 from collections import deque
 
-from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, StateChanged
+from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
 from k1edge.link.k1link.beats import BeatLedger
 from k1edge.link.k1link.channel import Channel
 from k1edge.link.k1link.clockwatch import Answer, ClockWatch
@@ -14,8 +14,10 @@ from k1edge.link.k1link.framing import Frame
 from k1edge.link.k1link.messages import (
     CAP_CLOCK_32,
     MAJOR,
+    MESSAGES,
     MINOR,
     Ack,
+    AckResult,
     Blackout,
     Config,
     Fate,
@@ -27,9 +29,11 @@ from k1edge.link.k1link.messages import (
     OtherMajor,
     Pong,
     Refusal,
+    ResetReason,
     Stats,
     WireReport,
 )
+from k1edge.link.lines import printable
 from k1edge.timebase import NS_PER_S, HostTime
 
 READY_PINGS = 16
@@ -43,6 +47,9 @@ CALM_NS = 10 * NS_PER_S
 
 NONCE_STEP = 0x9E3779B1
 """Odd, so that the nonces of one port repeat after 2**32 sessions only."""
+
+WARNING = 4
+"""As syslog counts."""
 
 LIVES_KEPT = 8
 EVENTS_CAP = 1024
@@ -60,6 +67,7 @@ class K1Peer:
         self.node: HelloAck | None = None  # who answered last
         self.stats: Stats | None = None  # the node's own totals, newest
         self.logs: deque[Log] = deque(maxlen=LOGS_KEPT)  # what the node said for people
+        self.unfit: str | None = None  # why its newest answer to HELLO was not taken
         self.refused = 0  # good frames not taken: unknown, short, out of range, of an old session
         self.resets = 0
         self.channel = Channel((nonce >> 16 if session_id is None else session_id - 1) & 0xFFFF)
@@ -76,6 +84,7 @@ class K1Peer:
         self._uptime_us = 0  # newest that the node told of it
         self._steps = 0  # of its clock, in a row
         self._stepped_ns = now  # the newest of them
+        self._refusals: set[int] = set()  # types of requests that the node refused, told once each
         self.begin_session(now, None)
 
     def receive(self, data: bytes, now: HostTime) -> None:
@@ -129,6 +138,8 @@ class K1Peer:
             return self._hello_ack(frame, message, now)
         if isinstance(message, OtherMajor):
             return self._other_major(frame, message)
+        if isinstance(message, Refusal) and frame.type == HelloAck.TYPE:
+            self.unfit = message.value
         ours = frame.session == self.channel.session and self.state in MET
         return ours and not isinstance(message, Refusal) and self._take_ours(message, now)
 
@@ -140,14 +151,21 @@ class K1Peer:
                 taken = [self._fired(report, now) for report in message.reports]
                 return all(taken)
             case Ack():
-                self.requests.answered(message, now)
+                self._acked(message, now)
             case Stats():
                 return self.requests.answered(message, now) and self._take_stats(message)
             case Log():
                 self.logs.append(message)
+                self.events.append(NodeSaid(printable(message.text), message.level))
             case _:  # a request: our own echo, say
                 return False
         return True
+
+    def _acked(self, ack: Ack, now: HostTime) -> None:
+        if self.requests.answered(ack, now) and ack.result == AckResult.REFUSED and ack.acked not in self._refusals:
+            self._refusals.add(ack.acked)
+            name = MESSAGES[ack.acked].__name__ if ack.acked in MESSAGES else hex(ack.acked)
+            self.events.append(NodeSaid(f"it refused {name}", WARNING))
 
     def _hello_ack(self, frame: Frame, ack: HelloAck, now: HostTime) -> bool:
         if ack.nonce == 0 and frame.session == 0:
@@ -223,4 +241,7 @@ class K1Peer:
 
 
 def _info(ack: HelloAck) -> NodeInfo:
-    return NodeInfo("k1link", ack.unique_id.hex(), ack.firmware, ack.boot_id, ack.led_count, ack.led_tx_us, ack.queue_depth)
+    known = ack.reset_reason in ResetReason._value2member_map_
+    why = ResetReason(ack.reset_reason).name.lower().replace("_", " ") if known else f"code {ack.reset_reason}"
+    name = printable(ack.firmware)
+    return NodeInfo("k1link", ack.unique_id.hex(), name, ack.boot_id, ack.led_count, ack.led_tx_us, ack.queue_depth, why)

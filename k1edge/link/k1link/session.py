@@ -14,17 +14,21 @@ times; one that is lost for good ends as missed 1 s after its time. Pure: bytes 
 """
 
 from dataclasses import replace
+from itertools import islice
 
 from k1edge.events import BeatPlan, ClockMap
-from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState
+from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeSaid
 from k1edge.link.k1link.messages import Beats, Blackout, Config, GetStats, Hello
 from k1edge.link.k1link.peer import DEAD, MET, K1Peer
-from k1edge.link.lines import KEPT_BYTES, newest, printable, readable
+from k1edge.link.lines import KEPT_BYTES, LineBuffer, newest, printable, readable, spoken
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 SILENT_NS = 2 * NS_PER_S
 LOST_NS = 5 * NS_PER_S
 STATS_NS = 10 * NS_PER_S
+SAID_AT_ONCE = 16
+"""Lines of text told of one read: a flood must not push out events."""
+
 STALL_NS = 600 * NS_PER_MS
 """Not called for this long, we were stalled ourselves: that silence is not the node's. Our own deadlines come every 0.4 s."""
 
@@ -49,6 +53,8 @@ class K1LinkSession:
         self._now = now  # newest time seen
         self._stats_ns = now  # newest GET_STATS
         self._last_words: list[bytes] = []  # after close
+        self._text = LineBuffer()  # what is no frame, as lines
+        self._text_bytes = 0  # how much of that was taken
 
     @property
     def wants_reopen(self) -> bool:
@@ -74,6 +80,7 @@ class K1LinkSession:
         if self.peer.state is LinkState.READY and was is not LinkState.READY and self._plan is not None:
             self.peer.ledger.follow(self._plan, now)
         self._collect()
+        self._overhear()
 
     def data_to_send(self, now: HostTime) -> list[bytes]:
         """Bytes to write at once, each element in one write; a ping only where nothing else wants out."""
@@ -151,6 +158,8 @@ class K1LinkSession:
             seen.garbage_bytes,
             seen.bad_frames + self.peer.refused,
             self.peer.resets,
+            self.peer.channel.lost_frames,
+            self.peer.ledger.stray_reports,
         )
 
     def clock(self) -> ClockMap | None:
@@ -172,7 +181,8 @@ class K1LinkSession:
         failed = self.peer.requests.failed(now)
         silence = now - self.peer.heard_ns
         if isinstance(failed, Hello):
-            self.peer.hang_up(LinkState.CLOSED, "no answer to HELLO")
+            unfit = self.peer.unfit
+            self.peer.hang_up(LinkState.CLOSED, f"its answer to HELLO is {unfit}; update the node" if unfit else "no answer to HELLO")
         elif failed is not None:
             self.peer.begin_session(now, f"no answer to {type(failed).__name__}")
         elif silence >= LOST_NS:
@@ -188,6 +198,14 @@ class K1LinkSession:
     def _collect(self) -> None:
         self.peer.events.extend(self.peer.ledger.reports)
         self.peer.ledger.reports.clear()
+
+    def _overhear(self) -> None:
+        """Tell what came between the frames, line by line; of a flood, its beginning."""
+        total = self.peer.channel.decoder.counters.garbage_bytes
+        fresh, self._text_bytes = total - self._text_bytes, total
+        if fresh:
+            words = filter(None, map(spoken, self._text.feed(self.garbage[-fresh:])))
+            self.peer.events.extend(map(NodeSaid, islice(words, SAID_AT_ONCE)))
 
     def _cut(self, beats: Beats) -> Beats:
         """The same with times as the node's counter shows them."""
