@@ -161,7 +161,7 @@ class ClockMap:
     Attributes:
         to_node: host ns to node us.
         bound_us: hard bound: the true error at `at_ns` is within +- this, given that delays are not negative.
-        sync_error_us: likely error (one sigma) in us.
+        sync_error_us: the true error is within +- this 19 times in 20, as long as neither way takes twice as long as the other at its quickest.
         drift_ppm: the node's clock against the host's, + = the node runs fast.
         at_ns: the moment this was fitted for.
         pings: answers it rests on.

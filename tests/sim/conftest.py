@@ -23,7 +23,7 @@ from k1edge.timebase import HostTime, NodeTime
 S = 1_000_000_000
 MS = 1_000_000
 T0 = 5_000 * S  # the host has been up for a while
-Delay = Callable[[random.Random, int], float]
+Delay = Callable[[random.Random, float], float]
 
 
 def uniform(low_ms: float, high_ms: float) -> Delay:
@@ -65,11 +65,15 @@ class NodeClock:
 
 @dataclass
 class Line:
-    """One direction. `damage` may change, drop or repeat a write: it returns what arrives instead."""
+    """One direction. `damage` may change, drop or repeat a write: it returns what arrives instead.
+
+    `byte_ns` is what a byte takes on the wire; `delay` begins when the last one has left.
+    """
 
     delay: Delay = field(default_factory=usb)
     damage: Callable[[random.Random, bytes], list[bytes]] = lambda _rng, data: [data]
     blocked: bool = False
+    byte_ns: float = 0.0
     free_at: float = 0.0
 
 
@@ -191,7 +195,8 @@ class World:
     def _send(self, line: Line, kind: str, writes: list[bytes]) -> None:
         for write in writes:
             for data in [] if line.blocked else line.damage(self.rng, write):
-                line.free_at = max(line.free_at, self.now + line.delay(self.rng, self.now))
+                left = self.now + len(data) * line.byte_ns
+                line.free_at = max(line.free_at, left + line.delay(self.rng, left))
                 self._push(line.free_at, kind, data)
 
     def _on_plan(self, _data: bytes) -> None:

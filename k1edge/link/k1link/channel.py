@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from k1edge.link.k1link.framing import Frame, FrameDecoder, encode
-from k1edge.link.k1link.messages import Message, OtherMajor, Refusal, parse
+from k1edge.link.k1link.messages import Message, OtherMajor, Ping, Pong, Refusal, parse
 from k1edge.timebase import unwrap
 
 REORDERED = 128
@@ -31,8 +31,9 @@ class Channel:
         self._node_seq = None
 
     def frame(self, message: Message) -> bytes:
-        """Put a message on the wire."""
-        data = encode(Frame(message.TYPE, self.session, self.seq, message.encode()))
+        """Put a message on the wire; a PING as long as its answer, so that a slow wire delays both ways alike."""
+        padded_bytes = Pong.LAYOUT.size if isinstance(message, Ping) else 0
+        data = encode(Frame(message.TYPE, self.session, self.seq, message.encode().ljust(padded_bytes, b"\0")))
         self.seq = (self.seq + 1) & 0xFF
         self.frames_out += 1
         return data

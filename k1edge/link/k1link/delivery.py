@@ -22,7 +22,8 @@ GAP_GROWTH = 1.05
 """From the burst to four a second within 5 s: the rate shows only over time, and until it does each second of age costs its error."""
 
 GOLDEN = 0.6180339887498949
-"""Multiples of it modulo 1 fill the interval evenly: pings then meet every phase of the 1 ms USB frame and of the node's loop."""
+"""Multiples of it modulo 1 fill the interval evenly: of the host's ms, so that pings meet every phase of the 1 ms USB frame and of the
+node's loop, which drift against it slowly; and of the gap, against slower rhythms."""
 
 UNANSWERED_CAP = 16
 """Pings whose answer may still come."""
@@ -175,7 +176,8 @@ class Pinger:
             self._burst_left -= 1
         else:
             self._gap_ns = min(PING_GAP_NS, self._gap_ns * GAP_GROWTH)
-        self._next_ns = now + round(self._gap_ns * (0.8 + 0.4 * phase))
+        later_ns = now + round(self._gap_ns * (0.8 + 0.4 * phase))
+        self._next_ns = later_ns - later_ns % NS_PER_MS + round(phase * NS_PER_MS)
         ping = Ping(self._n, now)
         self._n = (self._n + 1) & 0xFFFFFFFF
         self._unanswered[ping.n] = now

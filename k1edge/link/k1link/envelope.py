@@ -10,27 +10,12 @@ fade by themselves, and the polygon is exact for every clock that obeys |r| <= R
 After the one-way envelopes of Moon, Skelly and Towsley (INFOCOM 1999) and the convex hulls of Zhang, Liu and Xia (INFOCOM 2002). Pure.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from k1edge.timebase import NS_PER_S
 
 MAX_CORNERS = 64
 """Measurements kept on a side. Convexity keeps 5 to 20; only a line without any jitter has more, and there the last 16 s tell everything."""
-
-GOLDEN = 0.6180339887498949
-RATE_STEP_PPM = 0.05
-"""Finer than any crystal holds still."""
-
-FORLORN = 6.0
-"""Rates whose log-likelihood is this much below the best are left out."""
-
-HOPELESS = 1e-9
-"""All nodes together weigh less than this against the peak itself."""
-
-NODES = 12
-"""Rates at which the weighed mean is taken."""
 
 Corner = tuple[float, float]
 """(theta us, r ppm)"""
@@ -107,77 +92,10 @@ class Corridor:
             corners = clip(corners, -1.0, -x, c)
         return corners
 
-    def likely_line(self, h_ns: int, gain: float, hint: float, doubt: float) -> tuple[float, float, float]:
-        """Return (theta us, r ppm, half-width us) of the line to expect at `h_ns`; a half-width below 0 = a contradiction.
-
-        Given r, theta is half-way between U = min(u - r x) and L = max(l - r x). With exponential one-way delays the likelihood of r grows
-        with the width U - L; `gain` is the number of exchanges per mean delay above the least (1/us). The rate itself is expected near
-        `hint`, Laplace with scale `doubt` (ppm). The mean over r, weighed so, beats the most likely r: the edges of an envelope are
-        no place for maximum likelihood (Pitman 1939).
-        """
-        above, below = self.upper.half_planes(h_ns), self.lower.half_planes(h_ns)
-
-        def strip(r: float) -> tuple[float, float]:
-            return min([c - r * x for x, c in above]), -min([c + r * x for x, c in below])
-
-        def score(r: float) -> float:
-            top, bottom = strip(r)
-            return (top - bottom) * gain - abs(r - hint) / doubt
-
-        best = _peak(score, -self.rate_limit, self.rate_limit)
-        top, bottom = strip(best)
-        if top < bottom:
-            return (top + bottom) / 2, best, (top - bottom) / 2
-        floor = score(best) - FORLORN
-        low, high = (_edge(score, best, way * self.rate_limit, floor) for way in (-1, 1))
-        weight_sum = theta_sum = rate_sum = 0.0
-        for n in range(NODES):
-            rate = low + (high - low) * (n + 0.5) / NODES
-            up, down = strip(rate)
-            weight = math.exp((up - down - top + bottom) * gain - (abs(rate - hint) - abs(best - hint)) / doubt)
-            weight_sum += weight
-            theta_sum += weight * (up + down) / 2
-            rate_sum += weight * rate
-        if weight_sum < HOPELESS:  # without jitter the peak is narrower than the step
-            return (top + bottom) / 2, best, (top - bottom) / 2
-        return theta_sum / weight_sum, rate_sum / weight_sum, (top - bottom) / 2
-
     def drop_before(self, t_ns: int) -> None:
         """Forget older measurements; that only widens the polygon."""
         self.upper.drop_before(t_ns)
         self.lower.drop_before(t_ns)
-
-    def drop_oldest(self) -> bool:
-        """Forget the oldest measurement; False where one of each side is all there is."""
-        sides = [side for side in (self.upper, self.lower) if len(side.points) > 1]
-        if not sides:
-            return False
-        min(sides, key=lambda side: side.points[0][0]).points.pop(0)
-        return True
-
-
-def _peak(score: Callable[[float], float], low: float, high: float) -> float:
-    """Golden section: where a concave score is highest."""
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = score(left), score(right)
-    while high - low > RATE_STEP_PPM:
-        if at_left < at_right:
-            low, left, at_left = left, right, at_right
-            right = low + GOLDEN * (high - low)
-            at_right = score(right)
-        else:
-            high, right, at_right = right, left, at_left
-            left = high - GOLDEN * (high - low)
-            at_left = score(left)
-    return (low + high) / 2
-
-
-def _edge(score: Callable[[float], float], best: float, limit: float, floor: float) -> float:
-    """How far towards `limit` a concave score stays above `floor`, a little beyond."""
-    step = RATE_STEP_PPM
-    while step < abs(limit - best) and score(best + math.copysign(step, limit)) > floor:
-        step *= 2.0
-    return best + math.copysign(min(step, abs(limit - best)), limit)
 
 
 def clip(corners: list[Corner], a: float, b: float, c: float) -> list[Corner]:
