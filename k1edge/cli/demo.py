@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +23,8 @@ from k1edge.audio import synth
 from k1edge.audio.replay import ArraySource
 from k1edge.cli.demo_node import DemoNode
 from k1edge.cli.demo_summary import Evidence, figures, summary_table
-from k1edge.cli.options import JsonOption
+from k1edge.cli.node_simulate import DialectName
+from k1edge.cli.options import JsonOption, delay_range
 from k1edge.cli.run import handle_signals
 from k1edge.cli.view import Moment, picture
 from k1edge.config import NodeSettings, Settings
@@ -49,13 +49,6 @@ DRAIN_MS = 100
 
 FLASHES_SHOWN = 64
 """More than the picture's few seconds can hold."""
-
-
-class DialectName(StrEnum):
-    """What the virtual node speaks."""
-
-    K1LINK = "k1link"
-    TRINITY = "trinity"
 
 
 @dataclass(slots=True)
@@ -107,7 +100,7 @@ def demo(
 
     Ends with how many of the song's beats the node really flashed, how far off, and how well its clock was known. Ctrl-C ends it early.
     """
-    delay_ms = _delay(delay)
+    delay_ms = delay_range(delay)
     if song not in synth.PRESETS:
         msg = f"no song {song!r}; there are {', '.join(synth.PRESETS)}"
         raise typer.BadParameter(msg, param_hint="--song")
@@ -194,16 +187,3 @@ def _evidence(stage: Stage, seed: int) -> Evidence:
         bounds_ns=stage.bounds_ns,
         snapshot=stage.snapshot,
     )
-
-
-def _delay(text: str) -> tuple[float, float]:
-    """Read "1-3" or "2", in ms."""
-    low, _, high = text.partition("-")
-    try:
-        found = float(low), float(high or low)
-    except ValueError:
-        found = (-1.0, -1.0)
-    if not 0.0 <= found[0] <= found[1] <= 1_000.0:
-        msg = f"{text!r} is no delay; give two numbers of ms such as 1-3, at most 1000"
-        raise typer.BadParameter(msg, param_hint="--delay")
-    return found

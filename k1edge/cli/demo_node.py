@@ -1,8 +1,6 @@
 """The demo's virtual node, in a process of its own: a microcontroller does not wait for the daemon's interpreter lock, so neither may its stand-in.
 
-    python -m k1edge.cli.demo_node '{"dialect": "k1link", ...}'
-
-prints where it is plugged in and its true clock, then a line per flash, and ends when its stdin does: no demo, no node.
+`k1edge node simulate` is that process; it ends when its stdin does: no demo, no node.
 
 | thread                          | owns                                                        |
 |---------------------------------|-------------------------------------------------------------|
@@ -10,17 +8,14 @@ prints where it is plugged in and its true clock, then a line per flash, and end
 | any other of the demo           | reads `flashes()`                                           |
 """
 
-import contextlib
 import json
-import os
 import subprocess
 import sys
 import threading
-from dataclasses import asdict
 from typing import Self
 
 from k1edge.errors import DeviceError
-from k1edge.link.virtual_node import FlashLog, VirtualNode
+from k1edge.link.virtual_node import FlashLog
 from k1edge.timebase import AffineMap, NodeTime
 
 GOODBYE_S = 3.0
@@ -33,7 +28,8 @@ class DemoNode:
     def __init__(self, *, dialect: str, ppm: float, delay_ms: tuple[float, float], seed: int) -> None:
         self.path = ""  # where the host opens it
         self.clock: AffineMap | None = None  # the truth: host ns to node us
-        self._arguments = json.dumps({"dialect": dialect, "ppm": ppm, "delay_ms": delay_ms, "seed": seed})
+        low, high = delay_ms
+        self._options = [f"--dialect={dialect}", f"--ppm={ppm}", f"--delay={low}-{high}", f"--seed={seed}"]
         self._flashes: list[FlashLog] = []
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
@@ -44,7 +40,7 @@ class DemoNode:
         Raises:
             DeviceError: it did not start; why is on stderr.
         """
-        command = [sys.executable, "-m", "k1edge.cli.demo_node", self._arguments]
+        command = [sys.executable, "-m", "k1edge", "node", "simulate", "--json", "--until-eof", *self._options]
         # In a session of its own: Ctrl-C is for the demo, which still wants to release the node.
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
@@ -56,7 +52,7 @@ class DemoNode:
             msg = "the demo's virtual node did not start; does this system allow pseudo-terminals (/dev/ptmx)?"
             raise DeviceError(msg)
         told = json.loads(first)
-        self.path, self.clock = told["path"], AffineMap(*told["clock"])
+        self.path, self.clock = told["port"], AffineMap(*told["clock"])
         self._reader = threading.Thread(target=self._read, args=(self._process,), name="k1-demo-node", daemon=True)
         self._reader.start()
         return self
@@ -82,7 +78,9 @@ class DemoNode:
 
     def _read(self, process: "subprocess.Popen[str]") -> None:
         for line in process.stdout or ():
-            self._flashes.append(FlashLog(**json.loads(line)))
+            told = json.loads(line)
+            del told["event"]
+            self._flashes.append(FlashLog(**told))
 
     def _end(self, process: "subprocess.Popen[str]") -> None:
         if process.stdin is not None:
@@ -96,24 +94,3 @@ class DemoNode:
             self._reader.join(GOODBYE_S)
         if process.stdout is not None:
             process.stdout.close()
-
-
-def serve(arguments: str) -> None:
-    """Be the node, until stdin ends."""
-    with contextlib.suppress(OSError):  # root only; others see what a busy host makes of it
-        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # a microcontroller has no other programs to run
-    options = json.loads(arguments)
-    options["delay_ms"] = tuple(options["delay_ms"])
-    with VirtualNode(**options, on_flash=lambda flash: _say(asdict(flash))) as node:
-        clock = node.clock
-        _say({"path": node.path, "clock": (clock.x0, clock.y0, clock.rate)})
-        sys.stdin.read()
-
-
-def _say(what: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(what) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1])

@@ -37,7 +37,7 @@ Read in this order:
       flash_queue     what it has still to flash
       reports         what it tells of itself and of each beat
 
-    virtual_node    a node behind a pty, with a clock of its own: `python -m k1edge.link.virtual_node`
+    virtual_node    a node behind a pty, with a clock of its own: `k1edge node simulate`
     virtual/        what it is made of
       brain           what it thinks, in either dialect
       lightwave_console  a little LightwaveOS

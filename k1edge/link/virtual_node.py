@@ -1,4 +1,4 @@
-"""A node behind a pty, with a clock of its own: for the demo, the tests, and `python -m k1edge.link.virtual_node`.
+"""A node behind a pty, with a clock of its own: for the demo, the tests, and `k1edge node simulate`.
 
 It knows when it really flashed, on the host's clock, which no report of a node can prove.
 
@@ -8,18 +8,14 @@ It knows when it really flashed, on the host's clock, which no report of a node 
 | any other           | reads `flashes()`; stages faults, each carried out in the node's thread before the call returns |
 """
 
-import argparse
-import json
 import os
 import random
 import select
-import signal
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -250,44 +246,3 @@ class VirtualNode:
         elif not ready and flash_ns is not None and not self._frozen:
             while NAP_NS >= flash_ns - time.monotonic_ns() > 0:
                 pass  # yielding here would hand the interpreter to a thread that keeps it for up to 5 ms
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run a node until SIGINT or SIGTERM: its path on the first line, then one JSON line per flash."""
-    parser = argparse.ArgumentParser(prog="python -m k1edge.link.virtual_node", description="A K1 node behind a pty.")
-    parser.add_argument("--dialect", choices=("k1link", "trinity"), default="k1link")
-    parser.add_argument("--ppm", type=float, default=0.0, help="rate error of its clock, + = fast")
-    parser.add_argument("--offset-us", type=int, default=5_000_000, help="its counter at the start")
-    parser.add_argument("--delay", default="0", metavar="LO-HI", help="delay of bytes each way in ms, such as 1-3")
-    parser.add_argument("--loss", type=float, default=0.0, help="share of frames lost each way, 0 to 1")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--link", type=Path, help="keep a symlink on the pty")
-    options = parser.parse_args(arguments)
-    low, _, high = options.delay.partition("-")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-
-    def tell(log: FlashLog) -> None:
-        sys.stdout.write(json.dumps(asdict(log)) + "\n")
-        sys.stdout.flush()
-
-    node = VirtualNode(
-        options.dialect,
-        ppm=options.ppm,
-        offset_us=options.offset_us,
-        delay_ms=(float(low), float(high or low)),
-        loss=options.loss,
-        seed=options.seed,
-        link=options.link,
-        on_flash=tell,
-    )
-    with node:
-        sys.stdout.write(node.path + "\n")
-        sys.stdout.flush()
-        stop.wait()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,9 +1,6 @@
 import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -211,17 +208,3 @@ def test_beats_flash_when_commanded_and_the_bound_covers_the_truth(loss: float) 
             assert abs(conversion_us) <= worst_us + 1
             assert flash.fired_us >= flash.scheduled_us - 1  # never early
     assert sum(isinstance(event, FlashReport) for event in told.events) >= 10
-
-
-def test_alone_it_prints_its_path_then_a_line_for_each_flash() -> None:
-    command = [sys.executable, "-m", "k1edge.link.virtual_node", "--dialect", "trinity", "--ppm", "100", "--delay", "0-1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        path = process.stdout.readline().strip()
-        with serial_node(path) as node:
-            node.follow(plan(period_ms=200))
-            flash = json.loads(process.stdout.readline())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE_S) == 0
-    assert set(flash) == {"wire_id", "scheduled_us", "fired_us", "fired_ns"}
-    assert flash["wire_id"] is None

@@ -1,0 +1,8 @@
+"""`k1edge node`: the LED node by hand. One file per verb; what several of them need is in `node_way`."""
+
+import typer
+
+from k1edge.cli.node_simulate import simulate
+
+node = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+node.command()(simulate)
