@@ -71,6 +71,11 @@ static void the_newest_log_is_told(void)
     CHECK(!talk_hear(&with));
     k1link_log(&with.node, 0, "");
     CHECK(talk_hear(&with) && with.heard.length == 1 && !talk_hear(&with));
+    talk_start(&with);
+    k1link_log(&with.node, 4, "nobody reads this yet");
+    CHECK(!talk_hear(&with) && k1link_next_due(&with.node, with.now_us) == K1LINK_NEVER);
+    talk_hello(&with, 9);
+    CHECK(talk_hear(&with) && with.heard.type == HELLO_ACK && talk_hear(&with) && with.heard.type == LOG);
 }
 
 static void counters_of_32_bits_are_extended(void)
@@ -80,6 +85,8 @@ static void counters_of_32_bits_are_extended(void)
     CHECK(k1link_extend(0xFFFFFFFFu, 0x100000000u) == 0xFFFFFFFFu);
     CHECK(k1link_extend(3, 0xFFFFFFFFu) == 0x100000003u);
     CHECK(k1link_extend(0x7FFFFFFFu, 0x500000000u) == 0x57FFFFFFFu);
+    CHECK(k1link_extend(0x80000000u, 0x500000000u) == 0x480000000u);
+    CHECK(k1link_extend(0, 0x80000000u) == 0);
     CHECK(k1link_extend(0x80000001u, 0x500000000u) == 0x480000001u);
     for (uint64_t now = 0, step = 0; step < 40; step++, now += 2000000000u) {
         CHECK(k1link_extend((uint32_t)(now + 2000000000u), now) == now + 2000000000u);

@@ -59,6 +59,9 @@ static void other_lines_are_left_alone(void)
     text_in(&with, "\n" ASK, 1000);
     CHECK(answers(&with, STATUS) && answers(&with, ""));
     CHECK(k1link_get_stats(&with.node).garbage_bytes == 0);
+    text_in(&with, "boot text {\"type\":\"device.getStatus\"}\r\n", 1000);
+    text_in(&with, "{ \"type\": \"k1link.start\" }\n", 1000); /* the same as JSON */
+    CHECK(answers(&with, STATUS) && answers(&with, STARTED) && k1link_is_binary(&with.node));
 }
 
 static void odd_names_stay_one_line_of_json(void)

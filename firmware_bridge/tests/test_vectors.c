@@ -50,6 +50,7 @@ static void frame_in(const frame_vector *vector, const char *before, size_t step
     CHECK(is.garbage_bytes - was.garbage_bytes == vector->garbage_bytes + noise);
     CHECK(is.refused - was.refused == vector->frames - vector->taken);
     CHECK(vector->taken || (is.queued == was.queued && is.cancelled == was.cancelled));
+    CHECK(talk_hear(&with) == vector->answered);
     if (ping_after) {
         talk_ping(&with, 1);
         CHECK(k1link_get_stats(&with.node).frames_in == is.frames_in + 1);

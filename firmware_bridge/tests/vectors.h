@@ -10,7 +10,7 @@ typedef struct {
     uint16_t session;
     uint64_t node_us;
     uint32_t frames, bad_frames, garbage_bytes;
-    bool taken; /* by a node in this session at node_us */
+    bool taken, answered; /* by a node in this session at node_us */
 } frame_vector;
 
 typedef struct {

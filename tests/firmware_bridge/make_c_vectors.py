@@ -31,7 +31,7 @@ def _flag(value: object) -> str:
 
 
 def _frame(vector: FrameVector) -> str:
-    counts = f"{vector.frames}u, {vector.bad_frames}u, {vector.garbage_bytes}u, {_flag(vector.taken)}"
+    counts = f"{vector.frames}u, {vector.bad_frames}u, {vector.garbage_bytes}u, {_flag(vector.taken)}, {_flag(vector.answered)}"
     return f"    {{{_text(vector.name)}, {_bytes(vector.wire)}, {vector.session}u, {vector.node_us}u, {counts}}},\n"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from k1edge.link.k1link.framing import Frame, encode
-from k1edge.link.k1link.messages import MESSAGES, HelloAck, Message, WireBeat, WireReport
+from k1edge.link.k1link.messages import MESSAGES, Beats, Hello, HelloAck, Message, WireBeat, WireReport
 from k1edge.link.node.reports import NodeIdentity
 
 FOLDER = Path(__file__).parents[2] / "firmware_bridge" / "vectors"
@@ -36,6 +36,13 @@ class FrameVector:
     def taken(self) -> bool:
         """A node in this session, with this time, takes it."""
         return self.message is not None and self.message.TYPE < 0x80
+
+    @property
+    def answered(self) -> bool:
+        """It answers at once."""
+        if self.refused == "other_major":
+            return self.wire[2] == Hello.TYPE
+        return self.taken and not isinstance(self.message, Beats)
 
 
 @dataclass(frozen=True)
