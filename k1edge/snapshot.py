@@ -122,6 +122,26 @@ class LatencyStatus(_Frozen):
     total_ms: float | None
 
 
+class NetworkStatus(_Frozen):
+    """What the LAN gets. `reasons` tell, with the cure, what it does not get.
+
+    `lost` counts messages that slow subscribers did not get, `cut_off` subscribers that were closed for being slow or noisy.
+    """
+
+    bind: str
+    port: int | None
+    tls: bool
+    token: bool
+    rate_hz: float
+    reasons: tuple[str, ...]
+    clients: int
+    subscribers: int
+    sent: int
+    lost: int
+    cut_off: int
+    refused: int
+
+
 class ProcessStatus(_Frozen):
     """The daemon as a process."""
 
@@ -149,4 +169,5 @@ class Snapshot(_Frozen):
     node: NodeStatus | None
     drift: DriftStatus
     latency: LatencyStatus
+    network: NetworkStatus | None = None
     process: ProcessStatus

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from k1edge.cli.options import ConfigOption, JsonOption
-from k1edge.config import Resolved, files_for, resolve, sample_toml, user_file
+from k1edge.config import SECRETS, Resolved, files_for, resolve, sample_toml, user_file
 from k1edge.errors import ConfigError, DeviceError
 
 config = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -85,4 +85,5 @@ def init(
 
 def _flat(found: Resolved) -> dict[str, object]:
     tables = found.settings.model_dump()
-    return {f"{section}.{key}": value for section, table in tables.items() for key, value in table.items()}
+    flat = {f"{section}.{key}": value for section, table in tables.items() for key, value in table.items()}
+    return {name: "(not shown)" if name in SECRETS and value else value for name, value in flat.items()}

@@ -27,7 +27,7 @@ from k1edge.cli.node_simulate import DialectName
 from k1edge.cli.options import JsonOption, delay_range
 from k1edge.cli.run import handle_signals
 from k1edge.cli.view import Moment, picture
-from k1edge.config import NodeSettings, Settings
+from k1edge.config import NetworkSettings, NodeSettings, Settings
 from k1edge.daemon import Daemon, Heard
 from k1edge.events import FlashReport
 from k1edge.link.dialect import ClockUpdated, LinkEvent
@@ -123,7 +123,7 @@ def demo(
 
 async def _play(stage: Stage) -> None:
     """Run the daemon until the song or the user ends it, and show it meanwhile."""
-    settings = Settings(node=NodeSettings(port=stage.node.path, identify_drain_ms=DRAIN_MS))
+    settings = Settings(node=NodeSettings(port=stage.node.path, identify_drain_ms=DRAIN_MS), network=NetworkSettings(bind="off"))
     with tempfile.TemporaryDirectory(prefix="k1edge-demo-") as private:
         daemon = Daemon(settings, stage.source, identity="demo", socket=Path(private) / "k1edge.sock", env={}, watch=stage.watch)
         handle_signals(daemon)

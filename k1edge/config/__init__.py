@@ -6,21 +6,25 @@ Plain pydantic does it: pydantic-settings reads os.environ by itself, can't tell
 from k1edge.config.layers import SYSTEM_FILE, Origin, Resolved, files_for, load, resolve, user_file
 from k1edge.config.sample import sample_toml
 from k1edge.config.settings import (
+    SECRETS,
     AudioSettings,
     BeatSettings,
     DaemonSettings,
     LogSettings,
+    NetworkSettings,
     NodeSettings,
     Settings,
     StatusSettings,
 )
 
 __all__ = [
+    "SECRETS",
     "SYSTEM_FILE",
     "AudioSettings",
     "BeatSettings",
     "DaemonSettings",
     "LogSettings",
+    "NetworkSettings",
     "NodeSettings",
     "Origin",
     "Resolved",

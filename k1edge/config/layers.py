@@ -7,13 +7,13 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from k1edge.config.sample import rule
-from k1edge.config.settings import SECTIONS, Settings, keys
+from k1edge.config.settings import SECRETS, SECTIONS, Settings, keys
 from k1edge.config.toml_file import read_toml
 from k1edge.errors import ConfigError
 
@@ -144,9 +144,11 @@ def _flat(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _typed(name: str, text: str) -> object:
-    """Read a number where the key wants one; leave the text when it is none, for the check to refuse."""
+    """Read a number where the key wants one, a list where it wants one; leave the text when it is none, for the check to refuse."""
     section, _, key = name.partition(".")
     wanted = SECTIONS[section].model_fields[key].annotation if name in keys() else str
+    if get_origin(wanted) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
     try:
         return wanted(text) if wanted in {int, float} else text
     except ValueError:
@@ -172,7 +174,8 @@ def _complaint(fault: ErrorDetails, layers: _Layers) -> str:
         return f"{layers.origins[f'{section}.{named[-1]}']}: [{section}] {words}"
     name = f"{section}.{rest[0]}"
     cure = words if fault["type"] == "value_error" else f"must be {rule(SECTIONS[section].model_fields[rest[0]])}"
-    return f"{layers.origins[name]}: {name} = {_shortened(fault['input'])}: {cure}"
+    given = "(not shown)" if name in SECRETS else _shortened(fault["input"])
+    return f"{layers.origins[name]}: {name} = {given}: {cure}"
 
 
 def _shortened(value: object, most: int = 80) -> str:

@@ -37,10 +37,10 @@ def rule(field: FieldInfo) -> str:
     """What a key may hold, to follow "must be": `a number from 20 to 500`, `one of auto, json, text`."""
     if get_origin(field.annotation) is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(field.annotation))
+    if field.default_factory is None and field.json_schema_extra:
+        return str(dict(field.json_schema_extra)["forms"])  # type: ignore[arg-type]  # we put a mapping there
     limits = {name: getattr(each, name) for each in field.metadata for name in _LIMITS if getattr(each, name, None) is not None}
     if field.annotation is not str:
         kind = "a whole number" if field.annotation is int else "a number"
         return f"{kind} from {limits['ge']} to {limits['le']}"
-    if field.default_factory is None and field.json_schema_extra:
-        return str(dict(field.json_schema_extra)["forms"])  # type: ignore[arg-type]  # we put a mapping there
     return f"a text of {limits.get('min_length', 0)} to {limits['max_length']} printable characters"

@@ -30,6 +30,23 @@ SocketPath = Annotated[str, Field(max_length=107, pattern=_NAME), AfterValidator
 """An absolute path within the 107 bytes that the kernel takes for a Unix socket."""
 
 
+BIND_FORMS = '"all", "off", an address such as 192.168.1.5 or fe80::1%eth0, or an interface such as eth0'
+
+_BIND = r"^(all|off|[0-9A-Fa-f.:]{2,45}(%[^\x00-\x20/\x7f]{1,15})?|[^\x00-\x20/\x7f]{1,15})$"
+
+SHOWN_FORMS = "empty, 16 to 128 letters, digits or ._~+- of your own making, or the absolute path of a file that holds such a token"
+
+_SHOWN = r"^([A-Za-z0-9._~+-]{16,128}|/[^\x00-\x1f\x7f]+)?$"
+
+ORIGIN_FORMS = 'a list of at most 32 origins such as ["http://wall.local:8080"], or ["*"] for any'
+
+_ORIGIN = r"^(\*|null|https?://[^\x00-\x20/?#\x7f]+)$"
+
+PEER_FORMS = 'a list of at most 64 such as ["192.168.1.6:19249", "[fd00::6]:19249", "stage.local:19249"]'
+
+_PEER = r"^(\[[0-9A-Fa-f:.]+(%[^\x00-\x20/\]\x7f]+)?\]|[^\x00-\x20/:\[\]\x7f]+):[0-9]{1,5}$"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
 
@@ -83,6 +100,50 @@ class NodeSettings(_Section):
     )
 
 
+class NetworkSettings(_Section):
+    """What the LAN sees: reading only."""
+
+    bind: str = Field(
+        "all",
+        max_length=64,
+        pattern=_BIND,
+        description="Where the LAN server listens, on IPv4 and IPv6.",
+        json_schema_extra={"forms": BIND_FORMS},
+    )
+    port: int = Field(
+        19_249, ge=0, le=65_535, description='Its port; 19249 is "K1" in ASCII, 0 takes any free one, which "k1edge status" shows.'
+    )
+    token: str = Field(
+        "",
+        max_length=4096,
+        pattern=_SHOWN,
+        description="What everybody on the LAN must show to read anything; empty = nothing. Give it with TLS: without, it can be overheard.",
+        json_schema_extra={"forms": SHOWN_FORMS},
+    )
+    tls_cert: AbsolutePath = Field("", description="Certificate chain, PEM; with tls_key the server speaks HTTPS only.")
+    tls_key: AbsolutePath = Field("", description="Private key of tls_cert, PEM, without a passphrase.")
+    origins: Annotated[tuple[Annotated[str, Field(strict=True, max_length=300, pattern=_ORIGIN)], ...], Field(strict=False)] = Field(
+        (),
+        max_length=32,
+        description="Web pages of other hosts that may read from here in a browser, besides our own page.",
+        json_schema_extra={"forms": ORIGIN_FORMS},
+    )
+    rate_hz: float = Field(10.0, ge=10, le=50, description="Telemetry messages per second.")
+    peers: Annotated[tuple[Annotated[str, Field(strict=True, max_length=300, pattern=_PEER)], ...], Field(strict=False)] = Field(
+        (),
+        max_length=64,
+        description="Other k1edge daemons that multicast does not find, as host:port.",
+        json_schema_extra={"forms": PEER_FORMS},
+    )
+
+    @model_validator(mode="after")
+    def _pairs(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            msg = "tls_cert and tls_key go together: give both, or neither"
+            raise ValueError(msg)
+        return self
+
+
 class StatusSettings(_Section):
     """Where the daemon tells how it is."""
 
@@ -116,6 +177,7 @@ class Settings(_Section):
     audio: AudioSettings = AudioSettings()
     beat: BeatSettings = BeatSettings()
     node: NodeSettings = NodeSettings()
+    network: NetworkSettings = NetworkSettings()
     status: StatusSettings = StatusSettings()
     daemon: DaemonSettings = DaemonSettings()
     log: LogSettings = LogSettings()
@@ -125,11 +187,15 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "audio": AudioSettings,
     "beat": BeatSettings,
     "node": NodeSettings,
+    "network": NetworkSettings,
     "status": StatusSettings,
     "daemon": DaemonSettings,
     "log": LogSettings,
 }
 """In the order of the sample file."""
+
+SECRETS = frozenset({"network.token"})
+"""Keys whose value is not shown."""
 
 
 def keys() -> list[str]:

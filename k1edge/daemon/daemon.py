@@ -19,6 +19,7 @@ from k1edge.config import NodeSettings, Settings
 from k1edge.daemon.budget import RestartBudget
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.hearing import Heard, Hearing
+from k1edge.daemon.lan import Lan
 from k1edge.daemon.picture import Vitals, draw
 from k1edge.drift.meter import DriftMeter
 from k1edge.errors import K1EdgeError
@@ -89,6 +90,7 @@ class Daemon:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hearing: Hearing | None = None
         self._node: SerialNode | None = None
+        self._lan = Lan(settings, identity, self.snapshot, self.conductor)
         self._lag_ns: int | None = None
         self._notifier = Notifier(env)
         self._pending: set[asyncio.TimerHandle] = set()  # restarts that are waiting for their pause
@@ -111,6 +113,7 @@ class Daemon:
         await server.start()  # first of all: it holds the lock that keeps a second instance off the devices
         try:
             self._start_parts()
+            self._lan.start()
             self._notifier.ready("listening")
             log.info(
                 "listening", id=self.identity, socket=str(self.socket_path), audio=self.settings.audio.device, node=self.settings.node.port
@@ -132,13 +135,15 @@ class Daemon:
         """Everything at this moment."""
         vitals = Vitals(self.identity, self._started_ns, self._stop_requested, self._budget.total, self._lag_ns)
         node = None if self._node is None else self._node.status()
-        return draw(self.settings, vitals, self._source.health(), self.conductor, node, HostTime(time.monotonic_ns()))
+        return draw(self.settings, vitals, self._source.health(), self.conductor, node, self._lan.status(), HostTime(time.monotonic_ns()))
 
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running: the offset. Says what needs a restart."""
         self._notifier.reloading()
         self.conductor.scheduler.offset_ns = round(settings.node.offset_ms * NS_PER_MS)
         ours = self.settings.model_copy(update={"node": self.settings.node.model_copy(update={"offset_ms": settings.node.offset_ms})})
+        self._lan.reload(settings)
+        ours = ours.model_copy(update={"network": self._lan.settings.network})
         if ours != settings:
             log.warning("some changes need a restart", cure="systemctl restart k1edge")
         self.settings = ours
@@ -165,8 +170,10 @@ class Daemon:
             handle.cancel()
         if self._node is not None:
             await asyncio.to_thread(self._node.close)
+        leaving = asyncio.create_task(self._lan.stop())
         if self._hearing is not None and not await asyncio.to_thread(self._hearing.stop, DSP_STOP_S):
             log.warning("the sound driver does not answer; leaving it behind")
+        await leaving
         log.info("stopped")
 
     # --- called on other threads: post to the loop -----------------------------------------------------------------------------
@@ -196,12 +203,14 @@ class Daemon:
 
     def _on_heard(self, heard: Heard) -> None:
         self._follow(self.conductor.hear(heard, HostTime(time.monotonic_ns())))
+        self._lan.heard(heard)
         if self._watch is not None:
             self._watch(heard)
 
     def _on_link(self, event: LinkEvent) -> None:
         if isinstance(event, FlashReport):
             self.conductor.flashed(event)
+            self._lan.flashed(event)
             log.debug(
                 "flash", beat=event.beat_id, fate=event.fate.value, due_ns=event.due_ns, fired_ns=event.fired_ns, bound_us=event.bound_us
             )
@@ -249,6 +258,7 @@ class Daemon:
             now = HostTime(time.monotonic_ns())
             self._lag_ns = now - due_ns
             self._follow(self.conductor.plan(now))
+            self._lan.lagged(self._lag_ns)
             if now - notified_ns >= NOTIFY_EVERY_NS:
                 notified_ns = now
                 self._notify(now)

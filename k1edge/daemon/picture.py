@@ -15,7 +15,7 @@ from k1edge.daemon.conductor import Conductor
 from k1edge.events import LockState
 from k1edge.link.dialect import LinkState
 from k1edge.link.port_status import PortStatus
-from k1edge.snapshot import AudioStatus, BeatStatus, LatencyStatus, NodeStatus, ProcessStatus, Snapshot
+from k1edge.snapshot import AudioStatus, BeatStatus, LatencyStatus, NetworkStatus, NodeStatus, ProcessStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ, HostTime
 
 WINDOW_MS = DELAY_SAMPLES * 1e3 / SAMPLE_RATE_HZ
@@ -41,9 +41,17 @@ class Vitals:
     loop_lag_ns: int | None
 
 
-def draw(settings: Settings, vitals: Vitals, audio: AudioHealth, conductor: Conductor, node: PortStatus | None, now: HostTime) -> Snapshot:
+def draw(
+    settings: Settings,
+    vitals: Vitals,
+    audio: AudioHealth,
+    conductor: Conductor,
+    node: PortStatus | None,
+    network: NetworkStatus | None,
+    now: HostTime,
+) -> Snapshot:
     """One consistent picture at `now`; called on the event loop."""
-    reasons = degraded_reasons(audio, node)
+    reasons = degraded_reasons(audio, node) + (() if network is None else network.reasons)
     audio_status = _audio(audio, conductor)
     return Snapshot(
         id=vitals.identity,
@@ -58,6 +66,7 @@ def draw(settings: Settings, vitals: Vitals, audio: AudioHealth, conductor: Cond
         node=None if node is None else _node(node),
         drift=conductor.meter.status(now),
         latency=_latency(settings, audio, node),
+        network=network,
         process=_process(vitals),
     )
 

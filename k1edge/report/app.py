@@ -1,22 +1,27 @@
-"""The routes of the status socket. Reading only: there is nothing to control yet.
+"""The routes of the status socket and of the LAN. Reading only: there is nothing to control yet.
 
-Where control verbs come, they come here, and check SO_PEERCRED of the connection besides the mode of the directory.
+Where control verbs come, they come to the socket alone, and check SO_PEERCRED of the connection besides the mode of the directory.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from k1edge.snapshot import Snapshot
 
+Hidden = dict[str, set[str]]
 
-def build_app(snapshot: Callable[[], Snapshot]) -> Starlette:
+STRANGERS_HIDDEN: Hidden = {"node": {"port", "firmware", "kept_text"}, "process": {"pid"}}
+"""What the LAN is not told unless it shows a token: versions of the node, its boot text, and how this host is built."""
+
+
+def build_app(snapshot: Callable[[], Snapshot], routes: Sequence[BaseRoute] = (), hidden: Hidden | None = None) -> Starlette:
     """Build the application.
 
     GET /status answers the snapshot; GET /healthz 200 while all is well and 503 otherwise, with the reasons. Everything else is a
@@ -24,10 +29,12 @@ def build_app(snapshot: Callable[[], Snapshot]) -> Starlette:
 
     Args:
         snapshot: the picture now; called on the event loop, so it must be quick.
+        routes: what else there is to read.
+        hidden: fields of the snapshot that /status leaves out.
     """
 
     async def status(_: Request) -> Response:
-        return Response(snapshot().model_dump_json(), media_type="application/json", headers=_FRESH)
+        return Response(snapshot().model_dump_json(exclude=hidden), media_type="application/json", headers=_FRESH)
 
     async def healthz(_: Request) -> Response:
         now = snapshot()
@@ -36,7 +43,7 @@ def build_app(snapshot: Callable[[], Snapshot]) -> Starlette:
         return JSONResponse(body, HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE, headers=_FRESH)
 
     app = Starlette(
-        routes=[Route("/status", status), Route("/healthz", healthz)],
+        routes=[Route("/status", status), Route("/healthz", healthz), *routes],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
     app.router.redirect_slashes = False

@@ -53,7 +53,7 @@ class Sound:
 
 @pytest.fixture
 def settings() -> Settings:
-    return load(Path("/dev/null"), {}, {"node.port": "off", "daemon.restart_budget": 2})
+    return load(Path("/dev/null"), {}, {"node.port": "off", "network.bind": "off", "daemon.restart_budget": 2})
 
 
 def make(settings: Settings, sound: Sound, folder: Path) -> Daemon:
@@ -205,7 +205,7 @@ def test_fault_45_reload_takes_the_offset_and_tells_what_needs_a_restart(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     daemon = make(settings, Sound(), tmp_path)
-    flags = {"node.port": "off", "daemon.restart_budget": 2, "node.offset_ms": -12.5}
+    flags = {"node.port": "off", "network.bind": "off", "daemon.restart_budget": 2, "node.offset_ms": -12.5}
     daemon.reload(load(Path("/dev/null"), {}, flags))
     assert daemon.conductor.scheduler.offset_ns == -12_500_000
     assert daemon.snapshot().latency.offset_ms == -12.5

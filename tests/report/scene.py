@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from k1edge.report.app import build_app
+from k1edge.report.server import Limits
 from k1edge.report.status import StatusServer
 from k1edge.snapshot import AudioStatus, BeatStatus, DriftStatus, LatencyStatus, NodeStatus, ProcessStatus, Snapshot
 
@@ -60,9 +61,9 @@ def serving(path: Path, snapshot: Callable[[], Snapshot] = lambda: SNAPSHOT) -> 
 GET = b"GET /status HTTP/1.1\r\nhost: k1\r\n\r\n"
 
 
-def run(path: Path, scenario: Callable[[StatusServer], Awaitable[None]]) -> None:
+def run(path: Path, scenario: Callable[[StatusServer], Awaitable[None]], limits: Limits = Limits()) -> None:  # noqa: B008 - frozen
     async def served() -> None:
-        server = StatusServer(build_app(lambda: SNAPSHOT), path)
+        server = StatusServer(build_app(lambda: SNAPSHOT), path, limits)
         await server.start()
         try:
             await asyncio.wait_for(scenario(server), 30)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from k1edge.report import status
-from k1edge.report.status import MOST_CLIENTS, StatusServer
+from k1edge.report.server import Limits
+from k1edge.report.status import StatusServer
 from tests.report.scene import GET, ask, run, until
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def test_fault_37_half_a_request_runs_out_of_time(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "REQUEST_S", 0.1)
+def test_fault_37_half_a_request_runs_out_of_time(folder: Path) -> None:
     path = folder / "k.sock"
 
     async def scenario(server: StatusServer) -> None:
@@ -30,7 +29,7 @@ def test_fault_37_half_a_request_runs_out_of_time(folder: Path, monkeypatch: pyt
         await until(lambda: server.clients == 0)
         assert (await ask(path))[0] == 200
 
-    run(path, scenario)
+    run(path, scenario, Limits(request_s=0.1))
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
@@ -66,8 +65,7 @@ def test_fault_37_nonsense_is_refused(folder: Path, request_bytes: bytes) -> Non
     run(path, scenario)
 
 
-def test_fault_37_a_big_body_is_not_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "REQUEST_S", 0.2)
+def test_fault_37_a_big_body_is_not_kept(folder: Path) -> None:
     path = folder / "k.sock"
 
     async def scenario(server: StatusServer) -> None:
@@ -77,11 +75,10 @@ def test_fault_37_a_big_body_is_not_kept(folder: Path, monkeypatch: pytest.Monke
         await until(lambda: server.clients == 0)
         writer.close()
 
-    run(path, scenario)
+    run(path, scenario, Limits(request_s=0.2))
 
 
-def test_fault_37_a_client_that_never_reads_is_dropped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "REQUEST_S", 0.3)
+def test_fault_37_a_client_that_never_reads_is_dropped(folder: Path) -> None:
     path = folder / "k.sock"
 
     async def scenario(server: StatusServer) -> None:
@@ -96,7 +93,7 @@ def test_fault_37_a_client_that_never_reads_is_dropped(folder: Path, monkeypatch
             with pytest.raises(OSError, match=r"Broken pipe|reset"):
                 await sending
 
-    run(path, scenario)
+    run(path, scenario, Limits(request_s=0.3))
 
 
 def test_fault_37_500_clients_leave_the_others_alone(folder: Path) -> None:
@@ -104,7 +101,7 @@ def test_fault_37_500_clients_leave_the_others_alone(folder: Path) -> None:
 
     async def scenario(server: StatusServer) -> None:
         crowd = [await connected(path) for _ in range(500)]
-        assert server.clients <= MOST_CLIENTS
+        assert server.clients <= Limits().most_clients
         took = []
         for _ in range(50):
             begin = time.perf_counter()

@@ -74,7 +74,7 @@ class Edge:
         self.log_file = folder / log
         self._environment = dict(environment) | {"RUNTIME_DIRECTORY": str(folder / "run"), "STATE_DIRECTORY": str(folder / "state")}
         self._config = folder / "k1edge.toml"
-        self._config.write_text(_toml(settings))
+        self._config.write_text(_toml({"network": {"bind": "off"}} | dict(settings)))  # the port is one for all of a machine
         for name in ("run", "state"):
             (folder / name).mkdir(mode=0o750, exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None

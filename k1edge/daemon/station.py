@@ -1,0 +1,192 @@
+"""The LAN put together: feed, fan-out, server, and the parts beside them. Loaded lazily by `daemon.lan`; owned by the event loop."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from k1edge import __version__
+from k1edge.config import NetworkSettings, Settings
+from k1edge.daemon.conductor import Conductor
+from k1edge.daemon.host_signs import HostSampler
+from k1edge.errors import ConfigError
+from k1edge.report.app import STRANGERS_HIDDEN, build_app
+from k1edge.report.fanout import Fanout
+from k1edge.report.feed import Feed
+from k1edge.report.guard import Guard, GuardedApp
+from k1edge.report.lan import LanServer
+from k1edge.report.part import LanPart, Surroundings
+from k1edge.report.telemetry import HelloMessage
+from k1edge.snapshot import NetworkStatus, Snapshot
+from k1edge.timebase import NS_PER_MS, HostTime
+
+log = structlog.get_logger(__name__)
+
+PARTS: tuple[Callable[[Surroundings], LanPart], ...] = ()
+"""What stands beside the server. Each maker imports its part itself, so that one whose library is missing is off alone."""
+
+AGAIN_S = 5.0
+"""Pause before a failed part is run again."""
+
+SIGNS_S = 1.0
+
+
+class Station:
+    """See `daemon.lan.Lan`, which hands everything through.
+
+    Attributes:
+        failed: set = end, because somebody outside saw a fault.
+    """
+
+    def __init__(self, settings: Settings, identity: str, snapshot: Callable[[], Snapshot], conductor: Conductor) -> None:
+        self.feed = Feed(identity)
+        self.failed = asyncio.Event()
+        self._settings = settings
+        self._snapshot = snapshot
+        self._conductor = conductor
+        self._told = -1  # the newest beat that was published
+        self._faults: dict[str, str] = {}  # by part: why it is not there
+        surroundings = Surroundings(settings, identity, snapshot, self.feed, lambda: self.server.port)
+        self.parts = [part for make in PARTS if (part := self._made(make, surroundings)) is not None]
+        guard = self._guard(settings.network)
+        self.fanout = Fanout(self.feed, guard, self._hello)
+        hidden = None if guard.token else STRANGERS_HIDDEN
+        routes = [route for part in self.parts for route in part.routes()]
+        self.app = GuardedApp(build_app(snapshot, routes, hidden), guard)
+        self.server = LanServer(settings.network, self.app, self.fanout.upgrade, self.fanout.shed)
+
+    async def run(self) -> None:
+        """Serve until cancelled or failed."""
+        running = [self._kept("server", self.server.run), self._kept("telemetry", self._tick), self._kept("host signs", self._sample)]
+        running += [self._kept(part.name, part.run) for part in self.parts]
+        tasks = [asyncio.ensure_future(each) for each in (*running, self.failed.wait())]
+        try:
+            await tasks[-1]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def status(self) -> NetworkStatus:
+        """What the LAN gets."""
+        network, count = self._settings.network, self.fanout.counts
+        parts = tuple(reason for part in self.parts for reason in part.reasons())
+        return NetworkStatus(
+            bind=network.bind,
+            port=self.server.port,
+            tls=bool(network.tls_cert),
+            token=bool(network.token),
+            rate_hz=network.rate_hz,
+            reasons=(*self.server.reasons, *self._faults.values(), *self.feed.failures.values(), *parts),
+            clients=self.server.clients,
+            subscribers=len(self.fanout.members),
+            sent=count.sent,
+            lost=count.lost,
+            cut_off=count.cut_off,
+            refused=count.refused,
+        )
+
+    def reload(self, settings: Settings) -> None:
+        """Take over token, origins, rate, and what the parts can take."""
+        self._settings = settings
+        self.app.guard = self.fanout.guard = self._guard(settings.network)
+        self.each(lambda part: part.reload(settings))
+
+    def heard(self, dsp_ns: int | None) -> None:
+        """Publish beats that were committed since the last call."""
+        if dsp_ns is None:
+            return
+        fresh = [each for each in self._conductor.committed[-8:] if each.beat.index > self._told]
+        if fresh:
+            self._told = fresh[-1].beat.index
+            offset_ns, now, wall_ns = self._conductor.scheduler.offset_ns, HostTime(time.monotonic_ns()), time.time_ns()
+            for each in fresh:
+                self.feed.beat(each.beat, HostTime(each.at_ns + offset_ns), offset_ns / NS_PER_MS, now, wall_ns)
+        self.each(lambda part: part.hopped(dsp_ns))
+
+    def each(self, tell: Callable[[LanPart], None]) -> None:
+        """Tell every part something."""
+        for part in self.parts:
+            tell(part)
+
+    # --- inside ----------------------------------------------------------------------------------------------------------------
+
+    def _hello(self) -> HelloMessage:
+        return HelloMessage(
+            id=self.feed.identity,
+            seq=self.feed.seq,
+            wall_ms=time.time_ns() / NS_PER_MS,
+            monotonic_ns=time.monotonic_ns(),
+            version=__version__,
+            rate_hz=self._settings.network.rate_hz,
+        )
+
+    def _guard(self, network: NetworkSettings) -> Guard:
+        """Rules of the settings. A token whose file can't be read lets nobody in rather than everybody."""
+        token = network.token
+        self._faults.pop("token", None)
+        if token.startswith("/"):
+            try:
+                token = read_token(Path(token))
+            except ConfigError as error:
+                self._faults["token"] = str(error)
+                token = secrets.token_hex()  # nobody knows it
+        return Guard(token, network.origins)
+
+    def _made(self, make: Callable[[Surroundings], LanPart], surroundings: Surroundings) -> LanPart | None:
+        try:
+            return make(surroundings)
+        except Exception as error:
+            name = make.__name__.strip("_")
+            log.exception("a part of the LAN can't be had", part=name)
+            missing = isinstance(error, ImportError)
+            self._faults[name] = f"{name}: {error.name} is missing; install k1edge anew" if missing else f"{name}: {error}"  # type: ignore[attr-defined]
+            return None
+
+    async def _kept(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
+        """Run a part, and again after a pause when it fails."""
+        while True:
+            try:
+                await run()
+            except Exception as error:
+                log.exception("a part of the LAN failed; starting it anew", part=name)
+                self._faults[name] = f"{name}: {type(error).__name__}: {error}"
+            else:
+                return
+            await asyncio.sleep(AGAIN_S)
+            self._faults.pop(name, None)
+
+    async def _tick(self) -> None:
+        """Telemetry at its rate; a turn that comes late does not make the next ones hurry."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + 1.0 / self._settings.network.rate_hz, loop.time())
+            await asyncio.sleep(due - loop.time())
+            self.feed.telemetry(self._snapshot, time.time_ns())
+
+    async def _sample(self) -> None:
+        sampler = HostSampler()
+        while True:
+            self.feed.signs = sampler.sample()
+            await asyncio.sleep(SIGNS_S)
+
+
+def read_token(path: Path) -> str:
+    """Read a token out of a file; white space around it does not count.
+
+    Raises:
+        ConfigError: no file, or no token in it.
+    """
+    try:
+        token = path.read_text("ascii")[:200].strip()
+    except (OSError, ValueError) as error:
+        msg = f"network.token: {path} can't be read ({error}); nobody is let in until it holds a token"
+        raise ConfigError(msg) from error
+    if not 16 <= len(token) <= 128 or not token.isprintable() or " " in token:
+        msg = f"network.token: {path} holds no token of 16 to 128 characters; nobody is let in until it does"
+        raise ConfigError(msg)
+    return token

@@ -1,0 +1,99 @@
+"""Where telemetry is made, and handed to whoever listens inside the daemon: the WebSocket fan-out, the uplink, the metrics.
+
+Owned by the event loop; reads no clock: the times are arguments. Nothing is made while nobody listens.
+"""
+
+from collections.abc import Callable
+
+import structlog
+
+from k1edge.events import Beat
+from k1edge.report.telemetry import Alert, AlertMessage, BeatMessage, HostSigns, Message, telemetry_of, wall_ms_at
+from k1edge.snapshot import Snapshot
+from k1edge.timebase import NS_PER_MS, HostTime
+
+log = structlog.get_logger(__name__)
+
+Listener = Callable[[Message], None]
+
+
+class Feed:
+    """Numbers messages and hands them out.
+
+    A listener is called on the event loop and has to be quick. One that raises is named in the log and never called again: a fault of one
+    must not cost the others, nor a beat.
+
+    Args:
+        identity: id of this daemon.
+    """
+
+    def __init__(self, identity: str) -> None:
+        self.identity = identity
+        self.seq = 0  # of the newest message
+        self.signs = HostSigns()  # the newest
+        self.alerts: dict[int, Alert] = {}  # those that have not ended, by id
+        self.failures: dict[str, str] = {}  # listeners that raised, and what
+        self._listeners: dict[Listener, None] = {}
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with every message from now on; returns what ends that, which may be called twice."""
+        self._listeners[listener] = None
+        return lambda: self._listeners.pop(listener, None)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody listens."""
+        return bool(self._listeners)
+
+    def telemetry(self, snapshot: Callable[[], Snapshot], wall_ns: int) -> None:
+        """Publish the picture of this moment; `wall_ns` is Unix time now."""
+        if self._listeners:
+            self._publish(telemetry_of(snapshot(), self._next(), wall_ns, self.signs, tuple(self.alerts.values())))
+
+    def beat(self, beat: Beat, due: HostTime, offset_ms: float, now: HostTime, wall_ns: int) -> None:
+        """Publish a committed beat; `due` is when its light shall be seen."""
+        if not self._listeners:
+            return
+        wall_ms = wall_ns / NS_PER_MS
+        self._publish(
+            BeatMessage(
+                id=self.identity,
+                seq=self._next(),
+                wall_ms=wall_ms,
+                monotonic_ns=now,
+                due_wall_ms=wall_ms_at(due, now, wall_ms),
+                due_monotonic_ns=due,
+                beat_index=beat.index,
+                beat_in_bar=beat.beat_in_bar,
+                bpm=beat.bpm,
+                confidence=beat.confidence,
+                strength=beat.strength,
+                offset_ms=offset_ms,
+            )
+        )
+
+    def alert(self, alert: Alert, now: HostTime, wall_ns: int) -> None:
+        """Publish that an alert began, changed or ended: whether it is known and whether it has an end tells which."""
+        known = alert.alert_id in self.alerts
+        if alert.end_monotonic_ns is None:
+            self.alerts[alert.alert_id] = alert
+        else:
+            self.alerts.pop(alert.alert_id, None)
+        if self._listeners:
+            event = "end" if alert.end_monotonic_ns is not None else "change" if known else "begin"
+            stamp = {"id": self.identity, "seq": self._next(), "wall_ms": wall_ns / NS_PER_MS, "monotonic_ns": now}
+            self._publish(AlertMessage.model_validate({**stamp, "event": event, "alert": alert}))
+
+    def _next(self) -> int:
+        self.seq += 1
+        return self.seq
+
+    def _publish(self, message: Message) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(message)
+            except Exception as error:
+                name = getattr(listener, "__qualname__", repr(listener))
+                log.exception("a listener of the telemetry failed; it gets no more", listener=name)
+                self.failures[name] = f"{type(error).__name__}: {error}"
+                self._listeners.pop(listener, None)
