@@ -53,6 +53,8 @@ size_t uart_read(uint8_t *bytes, size_t capacity)
     wanted = false;
     while (count < capacity && in_tail != in_head)
         bytes[count++] = in[in_tail++ % RING];
+    if (in_tail != in_head)
+        wanted = true;
     return count;
 }
 
