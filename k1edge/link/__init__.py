@@ -1,4 +1,4 @@
-"""The wire to the node. Sans-IO but for `port`, `conversation`, `device` (pyserial) and the virtual node.
+"""The wire to the node. Sans-IO but for `port`, `conversation`, `probe`, `device` (pyserial) and the virtual node.
 
 Read in this order:
 
@@ -29,6 +29,8 @@ Read in this order:
     port_status     what a port is told and what it tells
     conversation    a session on a wire, step by step
     device          serial devices: listed, opened without a reset, written to without blocking
+    probe           who is on a port, found out without leaving a trace
+    holders         which programs hold a device open
     address         which device is the node's
     backoff         pauses between tries
 

@@ -54,7 +54,7 @@ class Conversation:
             now = time.monotonic_ns()
             wire.send(self.session.data_to_send(HostTime(now)), now)
 
-    def listen(self, wake_fd: int) -> bool:
+    def listen(self, wake_fd: int | None = None) -> bool:
         """Wait for bytes and take them, or for room to write, the deadline or a wake-up; True for the last.
 
         Looks at the port every `look_ns`, whatever the kernel says of it: see `device.ACM_LOOK_NS`.
@@ -63,7 +63,8 @@ class Conversation:
             OSError: the device is gone.
         """
         wire = self.wire
-        self._poll.register(wake_fd, select.POLLIN)
+        if wake_fd is not None:
+            self._poll.register(wake_fd, select.POLLIN)
         self._poll.register(wire.fd, select.POLLIN | (select.POLLOUT if wire.waiting_bytes else 0))
         deadline = self.session.next_deadline()
         now = time.monotonic_ns()

@@ -21,6 +21,7 @@ import serial
 from serial.tools import list_ports as comports
 
 from k1edge.link.address import SerialDevice
+from k1edge.link.holders import holders
 from k1edge.timebase import NS_PER_MS
 
 GONE = (OSError, termios.error)
@@ -80,6 +81,8 @@ def cure(error: BaseException, path: str) -> str:
     """Say in one line what kept `path` from being opened or used, and what to do."""
     number = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
     known = _CURES.get(number) if isinstance(number, int) else None
+    if number in {errno.EBUSY, errno.EAGAIN} and (found := holders(path)):
+        known = f"held by another program, {', '.join(found)}: end it; the udev rule keeps ModemManager off"
     return f"{path}: {known.replace('PATH', path)}" if known else f"{path}: {error}"
 
 
