@@ -2,26 +2,23 @@
 
 Twice: in fake time over the simulated link of `tests/sim`, where nothing but the line and the clocks errs, and through a real pty to a
 virtual node in a process of its own, where the host's scheduling errs as well. The node is 100 ppm fast, the line delays 1 to 3 ms each way like USB.
-Beside it, on the same exchanges, what others do: the midpoint of the quickest of the last pings (NTP's clock filter) and of the newest.
+`clock_lines` adds the wires that nodes really have, `clock_peers` what others make of the same exchanges.
 """
 
 import contextlib
 import io
 import statistics
 import time
-from collections import deque
-from typing import Self
-from unittest.mock import patch
 
 import numpy as np
 
 from k1edge.cli.demo_node import DemoNode
 from k1edge.events import BeatPlan, FlashReport, PlannedBeat, Timeline
 from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState
-from k1edge.link.k1link.clocksync import ClockSync
 from k1edge.link.port import NodePort, SerialNode
 from k1edge.link.session import SessionTuning
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
+from tests.bench.clock_lines import Eavesdropper, Recording, beside, on_simulated_lines, percentile
 from tests.bench.figures import Figures
 from tests.sim.conftest import T0, Line, NodeClock, World, uniform
 
@@ -32,45 +29,6 @@ SIMULATED_S = 60.0
 SETTLED_S = 10.0
 REAL_S = 60.0
 PERIOD_NS = 469 * NS_PER_MS  # 128 bpm
-FILTER_PINGS = 8  # of NTP's clock filter
-
-Exchange = tuple[int, int, int, int]
-
-
-class Eavesdropper:
-    """Notes every exchange of pings, and what the peers would make of them at that moment."""
-
-    def __init__(self) -> None:
-        self.exchanges: list[Exchange] = []
-        self._take = ClockSync.add
-
-    def __enter__(self) -> Self:
-        take, exchanges = self._take, self.exchanges
-
-        def add(sync: ClockSync, t1: HostTime, t2: int, t3: int, t4: HostTime) -> bool:
-            exchanges.append((t1, t2, t3, t4))
-            return take(sync, t1, t2, t3, t4)  # type: ignore[arg-type] # NodeTime, an int
-
-        self._patch = patch.object(ClockSync, "add", add)
-        self._patch.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._patch.stop()
-
-    def peer_errors_us(self, truth: NodeClock) -> dict[str, list[float]]:
-        """|error| of each peer's offset, at the end of each exchange after settling."""
-        errors: dict[str, list[float]] = {"min_filter": [], "midpoint": []}
-        recent: deque[Exchange] = deque(maxlen=FILTER_PINGS)
-        for exchange in self.exchanges:
-            recent.append(exchange)
-            if exchange[3] < T0 + SETTLED_S * NS_PER_S:
-                continue
-            quickest = min(recent, key=lambda x: (x[3] - x[0]) - (x[2] - x[1]) * 1000)
-            for name, (t1, t2, t3, t4) in (("min_filter", quickest), ("midpoint", exchange)):
-                shown = (t2 + t3) / 2 + (exchange[3] - (t1 + t4) / 2) / 1000
-                errors[name].append(abs(shown - truth.at(exchange[3])))
-        return errors
 
 
 def simulate(figures: Figures) -> None:
@@ -79,7 +37,7 @@ def simulate(figures: Figures) -> None:
     clock_us: list[float] = []
     bounds_us: list[float] = []
     covered: list[bool] = []
-    peers: dict[str, list[float]] = {"min_filter": [], "midpoint": []}
+    runs: list[Recording] = []
     for seed in SEEDS:
         with Eavesdropper() as ear, contextlib.redirect_stdout(io.StringIO()):  # a simulation prints its seed; stdout is for figures
             line = uniform(*DELAY_MS)
@@ -93,11 +51,10 @@ def simulate(figures: Figures) -> None:
         bounds_us += world.bounds_us[settled:]
         covered += [error <= bound for error, bound in zip(world.clock_errors_us, world.bounds_us, strict=True)]
         covered.append(world.worst_ratio <= 1.0)
-        for name, errors in ear.peer_errors_us(world.clock).items():
-            peers[name] += errors
+        runs.append((ear.exchanges, world.clock))
     seeds = f"seeds {SEEDS.start}-{SEEDS.stop - 1}, {SIMULATED_S:g} s each"
     figures.add("sim_flash_p99_us", percentile(flash_us, 99), at_most=500.0, note=f"{len(flash_us)} flashes, {seeds}")
-    peer = {name: percentile(errors, 99) for name, errors in peers.items()}
+    peer = {name: percentile(errors, 99) for name, errors in beside(runs, 0.0, T0 + round(SETTLED_S * NS_PER_S)).items() if name != "ours"}
     figures.add("sim_clock_p99_us", percentile(clock_us, 99), peer=peer, note="the true error of the map")
     figures.add("sim_bound_coverage", statistics.mean(covered), at_least=1.0, note=f"{len(covered)} maps")
     figures.add("sim_bound_median_us", statistics.median(bounds_us))
@@ -145,14 +102,10 @@ def play(port: SerialNode) -> None:
         time.sleep(PERIOD_NS / NS_PER_S / 10)
 
 
-def percentile(values: "list[float] | np.ndarray", percent: float) -> float:
-    """Of the values."""
-    return float(np.percentile(values, percent))
-
-
 def main() -> None:
     """Measure and print."""
     figures = Figures("clock")
+    on_simulated_lines(figures)
     simulate(figures)
     through_a_pty(figures)
     figures.table()

@@ -110,6 +110,8 @@ class World:
         self.events: list[LinkEvent] = []
         self.reports: list[FlashReport] = []
         self.flashes: list[tuple[int, int]] = []  # (true host ns of the latch, id)
+        self.broken = False  # for whoever goes on after an invariant broke
+        self.steps = 0  # events after which the invariants were checked
         self.worst_ratio = 0.0  # |clock error| / bound
         self.clock_errors_us: list[float] = []
         self.bounds_us: list[float] = []
@@ -159,6 +161,7 @@ class World:
 
     def check(self) -> None:
         """The invariants."""
+        self.steps += 1
         counters = self.session.counters()
         ends = counters.fired + counters.late + counters.missed + counters.cancelled
         assert counters.sent == ends + counters.pending

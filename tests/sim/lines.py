@@ -1,7 +1,7 @@
 """Wires as they are: a node on USB and one on a UART, each as a pair of `Line`s. Made-up numbers, made of these facts:
 
 *USB-CDC, full speed.* A frame is 1 ms +- 500 ppm by the host controller's own crystal (USB 2.0, 7.1.12), not by the host's clock, so its
-phase drifts against CLOCK_MONOTONIC: 20 ppm here, one sweep in 50 s. What the host writes goes out at once: 70 us for the system call, the
+phase drifts against CLOCK_MONOTONIC: 20 ppm here, one sweep in 50 s; 0 where one crystal drives both, as on many single boards. What the host writes goes out at once: 70 us for the system call, the
 controller's doorbell, 50 us of wire for 40 bytes and the node's interrupt, and an exponential 50 us on top. What the node writes waits for a
 frame: controllers of the UHCI kind ask a NAKing bulk endpoint once a frame, and CDC stacks arm it in their start-of-frame interrupt. Then come
 the wire, the moderated interrupt (xHCI: 40 us), the tty's work queue and the reader's waking: 110 us and an exponential 50 us.
@@ -15,6 +15,8 @@ Both lose 1 % of the frames in each direction and hold up 2 % for 5 ms (a busy h
 """
 
 import random
+from collections.abc import Callable
+from math import cos, pi
 
 from tests.sim.conftest import MS, Delay, Line, losing
 
@@ -52,10 +54,10 @@ def stalling(delay: Delay) -> Delay:
     return stalled
 
 
-def usb_cdc(seed: int = 0) -> tuple[Line, Line]:
-    """Host to node and node to host; `seed` sets the phase of the frames."""
+def usb_cdc(seed: int = 0, bus_ppm: float = BUS_PPM) -> tuple[Line, Line]:
+    """Host to node and node to host; `seed` sets the phase of the frames, `bus_ppm` their rate against the host's clock."""
     phase_ns = random.Random(seed).uniform(0, MS)
-    into = waiting(above(0, 5), MS * (1 + BUS_PPM * 1e-6), above(110, 50), phase_ns)
+    into = waiting(above(0, 5), MS * (1 + bus_ppm * 1e-6), above(110, 50), phase_ns)
     return Line(stalling(above(70, 50)), losing(LOSS)), Line(stalling(into), losing(LOSS))
 
 
@@ -65,3 +67,10 @@ def uart(seed: int = 0, node_ppm: float = 12.0) -> tuple[Line, Line]:
     out = waiting(above(10, 20), MS / (1 + node_ppm * 1e-6), above(10, 5), phase_ns)
     byte_ns = 10e9 / BAUD
     return Line(stalling(out), losing(LOSS), byte_ns=byte_ns), Line(stalling(above(65, 30)), losing(LOSS), byte_ns=byte_ns)
+
+
+def warming(seed: int = 0) -> Callable[[float], float]:
+    """Bend of a crystal of 12 ppm in a warming case, us over s: +- 2 ppm over 10 minutes at any phase, and 0.2 ppm a minute on top."""
+    phase = random.Random(seed).uniform(0, 2 * pi)
+    turn = 2 * pi / 600
+    return lambda s: 2.0 / turn * (cos(phase) - cos(turn * s + phase)) + 0.2 / 60 / 2 * s * s

@@ -1,10 +1,12 @@
-"""The clock over a whole link in fake time: |true error| <= published bound in every step (`World.check`), and how small the error is.
+"""The clock over a whole link in fake time, as a table: a case is a wire, a clock, what happens to them, and what has to hold.
 
-World.check runs after every event; a scenario passes only if the bound covered the truth in each.
+In every case |true error| <= published bound after every event (`World.check`); a fault that nobody can have noticed yet is excused
+from it until the case says `noticed`.
 """
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from statistics import quantiles
 from typing import Any
 
@@ -13,37 +15,20 @@ import pytest
 from k1edge.link.dialect import LinkState
 from k1edge.link.k1link.framing import FrameDecoder
 from k1edge.link.k1link.messages import Ping
+from tests.sim.conftest import MS, T0, Line, NodeClock, NodeIdentity, S, World, batched, losing, uniform, usb
+from tests.sim.lines import uart, usb_cdc, warming
 
-MS, S = 1_000_000, 1_000_000_000
-
-
-def p99(values: list[float]) -> float:
-    return quantiles(values, n=100)[98]
-
-
-@pytest.fixture
-def make(world: Any, sim: Any) -> Any:
-    def build(seed: int, *, ppm: float = 0.0, bend: Any = lambda _s: 0.0, up: Any = None, down: Any = None, **kwargs: Any) -> Any:
-        clock = sim.NodeClock(ppm=ppm, bend=bend)
-        made = world(seed, clock=clock, up=sim.Line(up or sim.usb()), down=sim.Line(down or up or sim.usb()), **kwargs)
-        made.tempo_bpm = 128
-        return made
-
-    return build
+READY, DEGRADED, HANDSHAKE = LinkState.READY, LinkState.DEGRADED, LinkState.HANDSHAKE
+Wire = Callable[[], tuple[Line, Line]]
+Bend = Callable[[float], float]
+Happening = Callable[[World], None]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_100_ppm_fast_and_1_to_3_ms_of_delay(make: Any, sim: Any, seed: int) -> None:
-    link = make(seed, ppm=100, up=sim.uniform(1, 3))
-    link.run(60)
-    errors = link.flash_errors_us(after_s=1)  # after sync
-    assert len(errors) > 120
-    assert p99(errors) <= 500
-    assert link.session.clock().drift_ppm == pytest.approx(100, abs=5)
-    assert link.session.counters().missed == link.session.counters().late == 0
+def straight(_s: float) -> float:
+    return 0.0
 
 
-def ramp(rate_ppm_s: float, begin_s: float, end_s: float) -> Callable[[float], float]:
+def ramp(rate_ppm_s: float, begin_s: float, end_s: float) -> Bend:
     """Phase of a clock whose rate grows by `rate_ppm_s` between two moments, then stays."""
 
     def bend(s: float) -> float:
@@ -53,100 +38,203 @@ def ramp(rate_ppm_s: float, begin_s: float, end_s: float) -> Callable[[float], f
     return bend
 
 
-LINES = {
-    "quiet": lambda sim: (sim.uniform(0.5, 0.5), sim.uniform(0.5, 0.5)),
-    "jitter": lambda sim: (sim.uniform(0.1, 8), sim.uniform(0.1, 8)),
-    "asymmetric": lambda sim: (sim.uniform(0.1, 0.4), sim.uniform(2, 6)),
-    "batched 1 ms": lambda sim: (sim.batched(sim.usb()), sim.batched(sim.usb())),
-    "batched in": lambda sim: (sim.usb(), sim.batched(sim.usb(), MS)),
-    "slow": lambda sim: (sim.uniform(15, 40), sim.uniform(15, 40)),
+def quick() -> tuple[Line, Line]:
+    return Line(), Line()
+
+
+def pair(up: Any, down: Any = None) -> Wire:
+    return lambda: (Line(up), Line(down or up))
+
+
+WIRES: dict[str, Wire] = {
+    "quiet": pair(uniform(0.5, 0.5)),
+    "jitter": pair(uniform(0.1, 8)),
+    "asymmetric": pair(uniform(0.1, 0.4), uniform(2, 6)),
+    "batched 1 ms": pair(batched(usb())),
+    "batched in": pair(usb(), batched(usb())),
+    "slow": pair(uniform(15, 40)),
+    "usb cdc": usb_cdc,
+    "usb cdc in step with the host": lambda: usb_cdc(3, bus_ppm=0.0),
+    "a kernel that does not wake": pair(usb(), batched(usb(), 5 * MS)),
+    "uart": uart,
+    "20 % lost": lambda: (Line(usb(), losing(0.2)), Line(usb(), losing(0.2))),
 }
-CLOCKS = {
-    "true": (0.0, lambda _s: 0.0),
-    "500 ppm fast": (500.0, lambda _s: 0.0),
-    "500 ppm slow": (-500.0, lambda _s: 0.0),
-    "thermal ramp": (30.0, ramp(0.3, 5, 25)),
-    "fast thermal ramp": (-20.0, ramp(1.0, 8, 18)),
+CLOCKS: dict[str, tuple[float, Bend]] = {
+    "true": (0.0, straight),
+    "500 ppm fast": (500.0, straight),
+    "500 ppm slow": (-500.0, straight),
+    "warming case": (12.0, warming(1)),
+    "thermal ramp": (30.0, ramp(0.3, 5, 20)),
+    "freeze spray": (-20.0, ramp(5.0, 8, 14)),
+    "100 ppm at once": (0.0, ramp(100_000.0, 10, 10.001)),
 }
 
 
-@pytest.mark.parametrize("line", LINES)
-@pytest.mark.parametrize("clock", CLOCKS)
-def test_fault_10_and_11_bound_covers_the_truth_in_every_step(make: Any, sim: Any, line: str, clock: str) -> None:
-    ppm, bend = CLOCKS[clock]
-    up, down = LINES[line](sim)
-    link = make(len(line) * 31 + len(clock), ppm=ppm, bend=bend, up=up, down=down)
-    link.run(25)
-    assert link.states()[-1] is LinkState.READY
-    assert link.session.counters().fired > 45
-    assert link.worst_ratio <= 1.0
-    assert link.session.peer.watch.sync.contradictions == 0
+@dataclass(frozen=True)
+class Case:
+    """A link and its fate. `what` is a list of (s, what happens or is checked then)."""
+
+    wire: Wire = quick
+    ppm: float = 12.0
+    bend: Bend = straight
+    tempo_bpm: float | None = None
+    what: tuple[tuple[float, Happening], ...] = ()
+    seconds: float = 20.0
+    settled_s: float = 5.0
+    clock_p99_us: float | None = None
+    flash_us: float | None = None
+    contradictions: int | None = 0
+    states: tuple[LinkState, ...] = field(default=(READY,))  # to be seen in this order, the last one at the end
 
 
-def test_fault_10_a_rate_beyond_every_limit_is_never_silent(make: Any) -> None:
-    """5000 ppm is no clock: the answers contradict each other, and the link says so instead of flashing wrongly."""
-    link = make(3, ppm=5000)
-    link.excused = True
-    link.run(30)
-    assert LinkState.DEGRADED in link.states()
-    assert link.states()[-1] is not LinkState.READY
+def step(jump_ms: float) -> Happening:
+    def happen(world: World) -> None:
+        world.excused = True
+        world.clock.offset_us += jump_ms * 1000
+
+    return happen
 
 
-@pytest.mark.parametrize("jump_ms", [-400.0, 50.0, 3000.0])
-def test_fault_09_a_step_is_noticed_and_followed(make: Any, jump_ms: float) -> None:
-    link = make(4, ppm=20)
-    link.run(20)
-    link.excused = True
-    link.clock.offset_us += jump_ms * 1000
-    link.run(1.0)
-    assert link.states()[-1] is LinkState.READY  # again
-    assert LinkState.HANDSHAKE in link.states()[3:]
-    link.excused = False
-    link.run(20)
-    assert link.states()[-1] is LinkState.READY
-    assert max(link.flash_errors_us(after_s=22)) < 500
+def noticed(world: World) -> None:
+    """The link knows by now and is READY again."""
+    assert world.states()[-1] is READY
+    world.excused = False
 
 
-def test_fault_09_a_clock_that_stands_still_degrades_the_link_until_it_runs(make: Any) -> None:
-    link = make(5)
+def alarmed(world: World) -> None:
+    """The link said that something is wrong with the clock."""
+    assert world.session.peer.watch.sync.contradictions > 0
+    world.excused = False
+
+
+def excuse(world: World) -> None:
+    world.excused = True
+
+
+def reset(world: World) -> None:
+    world.reset_node()
+
+
+def deaf(seconds: float) -> Happening:
+    """Answers are lost for so long."""
+
+    def happen(world: World) -> None:
+        world.down.blocked = True
+        world.run(seconds)
+        world.down.blocked = False
+
+    return happen
+
+
+def stall(seconds: float) -> Happening:
+    def happen(world: World) -> None:
+        world.host_stalled_until = world.now + round(seconds * S)
+
+    return happen
+
+
+LIMITS = {
+    "usb cdc": 100.0,
+    "uart": 60.0,
+    "usb cdc in step with the host": 150.0,
+}  # p99 in 20 s; what the wires allow in the long run is in the benchmark
+CASES: dict[str, Case] = {
+    f"{clock} on {wire}": Case(WIRES[wire], *CLOCKS[clock], clock_p99_us=LIMITS.get(wire) if clock in {"true", "warming case"} else None)
+    for wire in WIRES
+    for clock in CLOCKS
+    if clock != "100 ppm at once" or wire == "usb cdc"
+}
+CASES |= {f"100 ppm fast, 1 to 3 ms, {n}": Case(pair(uniform(1, 3)), 100.0, tempo_bpm=128, flash_us=500, seconds=40 + n) for n in range(3)}
+CASES |= {
+    f"steps by {jump:g} ms": Case(
+        tempo_bpm=128,
+        what=((15, step(jump)), (16, noticed)),
+        seconds=30,
+        settled_s=17,
+        flash_us=500,
+        contradictions=None,
+        states=(READY, HANDSHAKE, READY),
+    )
+    for jump in (-400.0, 50.0, 3000.0)
+}
+CASES |= {
+    "resets": Case(tempo_bpm=128, what=((10, reset),), states=(READY, HANDSHAKE, READY), settled_s=12, flash_us=500),
+    "host stalls for 3 s": Case(usb_cdc, tempo_bpm=128, what=((10, stall(3)),), settled_s=14, flash_us=500),
+    "no answers for 1.5 s": Case(usb_cdc, what=((12, deaf(1.5)),)),
+    "no answers for 4 s": Case(usb_cdc, what=((12, deaf(4)),), states=(READY, DEGRADED, READY)),
+    "500 ppm at once, the host's clock slewed": Case(
+        usb_cdc, bend=ramp(500_000.0, 10, 10.001), what=((10, excuse), (13, alarmed)), contradictions=None, states=(READY, HANDSHAKE, READY)
+    ),
+    "5000 ppm are no clock": Case(ppm=5000, what=((0, excuse),), contradictions=None, states=(DEGRADED,)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fault_09_10_11_the_bound_covers_the_truth_in_every_step(name: str) -> None:
+    case = CASES[name]
+    up, down = case.wire()
+    world = World(sum(name.encode()), clock=NodeClock(case.ppm, bend=case.bend), up=up, down=down)
+    world.tempo_bpm = case.tempo_bpm
+    for at_s, happen in case.what:
+        world.run(max(0.0, at_s - (world.now - T0) / S))
+        happen(world)
+    world.run(case.seconds - (world.now - T0) / S)
+    states = iter(world.states())
+    assert all(state in states for state in case.states), world.states()
+    assert world.states()[-1] is case.states[-1]
+    if case.contradictions is not None:
+        assert world.session.peer.watch.sync.contradictions == case.contradictions
+    if case.clock_p99_us is not None:
+        assert quantiles(world.clock_errors_us[len(world.clock_errors_us) // 2 :], n=100)[98] <= case.clock_p99_us
+    if case.flash_us is not None:
+        errors = world.flash_errors_us(case.settled_s)
+        assert len(errors) > 0.9 * (case.seconds - case.settled_s) * (case.tempo_bpm or 0) / 60 - 4
+        assert max(errors) <= case.flash_us
+
+
+def test_fault_09_a_clock_that_stands_still_degrades_the_link_until_it_runs() -> None:
+    link = World(5, clock=NodeClock(30.0))
+    link.tempo_bpm = 128
     link.run(10)
     link.excused = True
     link.clock.stopped_at = link.now
     link.run(3)
-    assert link.states()[-1] is LinkState.DEGRADED
+    assert link.states()[-1] is DEGRADED
     flashes = len(link.flashes)
     link.run(5)
     assert len(link.flashes) == flashes
-    assert link.states()[-1] is LinkState.DEGRADED
+    assert link.states()[-1] is DEGRADED
     link.clock.offset_us -= link.now / 1000 - link.clock.stopped_at / 1000  # goes on from where it stood
     link.clock.stopped_at = None
     link.run(6)
     link.excused = False
     link.run(10)
-    assert link.states()[-1] is LinkState.READY
+    assert link.states()[-1] is READY
     assert max(link.flash_errors_us(after_s=25)) < 500
 
 
-def test_fault_11_phase_lock_pings_meet_every_phase_of_the_usb_frame(make: Any, sim: Any) -> None:
-    link = make(6, up=sim.batched(sim.usb()))
-    sent = []
+def test_fault_11_phase_lock_pings_meet_every_phase_of_the_usb_frame() -> None:
+    link = World(6, up=Line(batched(usb())))
+    sent: list[float] = []
     send = link._send
 
-    def spy(line: str, kind: Any, writes: Any) -> None:
+    def spy(line: Line, kind: str, writes: list[bytes]) -> None:
         decoder = FrameDecoder()
         sent.extend(link.now % MS / MS for write in writes for frame in decoder.receive(write) if frame.type == Ping.TYPE)
         send(line, kind, writes)
 
-    link._send = spy
+    link._send = spy  # type: ignore[method-assign] # a spy
     link.run(30)
-    steady = sorted(sent[40:])
-    assert max(b - a for a, b in itertools.pairwise(steady)) < 0.15
+    burst, steady = sorted(sent[:32]), sorted(sent[40:])
+    assert max(b - a for a, b in itertools.pairwise(burst)) < 0.15
+    assert max(b - a for a, b in itertools.pairwise(steady)) < 0.06
 
 
 @pytest.mark.parametrize("bits", [32, 64])
-def test_fault_07_counters_wrap(make: Any, sim: Any, bits: int) -> None:
+def test_fault_07_counters_wrap(bits: int) -> None:
     """A 32-bit counter that wraps after 10 s, and a session number that wraps at the reset behind it."""
-    link = make(7, ppm=40, identity=sim.NodeIdentity(b"old", 1, clock_bits=bits))
+    link = World(7, clock=NodeClock(40.0), identity=NodeIdentity(b"old", 1, clock_bits=bits))
+    link.tempo_bpm = 128
     link.clock.offset_us = float((1 << 32) - 10_000_000)
     link.node = link.boot(announce=False)
     link.session.peer.channel.session = 0xFFFF

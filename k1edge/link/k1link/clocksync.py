@@ -23,10 +23,13 @@ HARD_RATE_PPM = 1100.0
 
 HARD_WANDER = 5.0
 """ppm per s: what freeze spray does to a crystal; one under a hair dryer stays below 1. It costs 30 us of bound per ppm per s on USB, and also
-covers a rate that changes by 100 ppm at once (an NTP daemon on the host). Beyond, the bound may be wrong until the contradiction shows: 2 s."""
+covers a rate that changes by 100 ppm at once (an NTP daemon on the host). Beyond, the bound may be wrong until the contradiction shows: 3 s."""
 
 RATE_DOUBT_PPM = 30.0
 """Scale of what crystals are off by; Laplace, so that a bad one is believed after a few seconds."""
+
+KNOWN_DOUBT_PPM = 5.0
+"""The same once this crystal's rate is known: what a change of temperature makes of it."""
 
 HARD_WINDOW_NS = 60 * NS_PER_S
 LIKELY_WINDOW_NS = 50 * NS_PER_S
@@ -65,8 +68,8 @@ class ClockSync:
     """the newest exchange"""
     _rate_ppm: float = 0.0
     """of the newest fit"""
-    _hint_ppm: float = 0.0
-    """rate of this node before the last reset: its crystal is the same"""
+    _prior: tuple[float, float] = (0.0, RATE_DOUBT_PPM)
+    """where the rate is expected and how surely, both ppm"""
 
     def __post_init__(self) -> None:
         self.reset()
@@ -74,11 +77,15 @@ class ClockSync:
     def reset(self) -> None:
         """Forget the node's clock; the totals and, as a hint, its rate stay."""
         if self.pings >= TRUSTED_PINGS:
-            self._hint_ppm = self._rate_ppm
+            self.expect(self._rate_ppm)
         self.pings = 0
         self._hard = Corridor(HARD_WANDER, HARD_RATE_PPM)
         self._likely = LikelyLine(HARD_RATE_PPM, LIKELY_WINDOW_NS)
         self._last = None
+
+    def expect(self, rate_ppm: float) -> None:
+        """Take the rate that this node had when it was met before: its crystal is the same, its temperature may not be."""
+        self._prior = (rate_ppm, KNOWN_DOUBT_PPM)
 
     def add(self, t1: HostTime, t2: NodeTime, t3: NodeTime, t4: HostTime) -> bool:
         """Take an exchange, in the order of t1; False, and nothing taken, where it cannot be true."""
@@ -113,7 +120,7 @@ class ClockSync:
             self.reset()
             self.add(*newest)
             hard = self._hard.polygon(now)
-        line = self._likely.line(now, self._hint_ppm, RATE_DOUBT_PPM)
+        line = self._likely.line(now, *self._prior)
         self._rate_ppm = line.rate_ppm
         return ClockMap(
             to_node=self._map(now, line.theta_us, line.rate_ppm),

@@ -187,7 +187,7 @@ def test_fault_06_echoes_and_unknown_types_are_refused(node: Node) -> None:
 
 
 @given(st.lists(st.binary(max_size=200), max_size=20))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_fault_01_no_bytes_raise(chunks: list[bytes]) -> None:
     node = Node()
     for chunk in chunks:
@@ -198,7 +198,7 @@ def test_fault_01_no_bytes_raise(chunks: list[bytes]) -> None:
 
 
 @given(data=st.binary(max_size=111), kind=st.sampled_from([0x81, 0x82, 0x84, 0xA0, 0xB0, 0xB1]))
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 def test_fault_06_no_payload_raises_or_breaks_the_books(data: bytes, kind: int) -> None:
     node = Node()
     node.run(0.5)
