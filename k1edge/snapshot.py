@@ -7,7 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-SNAPSHOT_VERSION = 1
+from k1edge.events import Culprit, Severity
+
+SNAPSHOT_VERSION = 2
+"""2: drift in full (newest, last 10 s, since start; severity, attribution, alerts) instead of three medians and two p95."""
 
 
 class _Frozen(BaseModel):
@@ -98,16 +101,79 @@ class NodeStatus(_Frozen):
     reopened: int
 
 
-class DriftStatus(_Frozen):
-    """Signed, + = late or fast; medians and p95 of the absolute value over the last 10 s; null without data."""
+class Spread(_Frozen):
+    """`median` and `worst` (the one of the largest size) are signed, `p95` is of the size; null where `count` is 0."""
 
+    median: float | None
+    p95: float | None
+    worst: float | None
+    count: int
+
+
+class Figure(_Frozen):
+    """One quantity of drift/. `newest` is null where it is older than 10 s; median and p95 since the start are right within 1 %."""
+
+    newest: float | None
+    last_10s: Spread
+    since_start: Spread
+
+
+class DriftFigures(_Frozen):
+    """Each field of `DriftStatus` that is a number, in full and under the same name; the first three have a value per beat."""
+
+    drift_ms: Figure
+    beat_residual_ms: Figure
+    fire_error_us: Figure
+    sync_error_us: Figure
+    offset_bound_us: Figure
+    node_drift_ppm: Figure
+    audio_drift_ppm: Figure
+
+
+class DriftStatus(_Frozen):
+    """How far the light is from the music: signed, + = late or fast, medians over the last 10 s; null without data, never 0.
+
+    `reason` says in words why `drift_ms` is null. `severity` is null where there is nothing to judge; `attribution` is null while it is ok,
+    and where nothing explains it.
+    """
+
+    severity: Severity | None
+    attribution: Culprit | None
+    reason: str | None
     drift_ms: float | None
-    drift_p95_ms: float | None
     drift_ref: Literal["onset", "map"] | None
     beat_residual_ms: float | None
     fire_error_us: float | None
-    fire_error_p95_us: float | None
-    flashes: int
+    sync_error_us: float | None
+    offset_bound_us: float | None
+    node_drift_ppm: float | None
+    audio_drift_ppm: float | None
+    figures: DriftFigures
+
+
+class Alert(_Frozen):
+    """Something that was wrong from `begin_ns` to `end_ns` (host clock; null while it lasts).
+
+    `id` grows by one with every alert of this run of the daemon. `severity` is the highest it has reached; `worst_ms` the worst running
+    drift, null for other kinds.
+    """
+
+    id: int
+    kind: Literal["drift", "no_reference", "node_lost", "audio_lost"]
+    severity: Severity
+    begin_ns: int
+    end_ns: int | None
+    worst_ms: float | None
+    attribution: Culprit | None
+    reason: str
+
+
+class AlertsStatus(_Frozen):
+    """What is wrong, and what was: `open` and the newest 16 `closed`, each oldest first; `total` since the start."""
+
+    open: tuple[Alert, ...]
+    closed: tuple[Alert, ...]
+    total: int
 
 
 class LatencyStatus(_Frozen):
@@ -168,6 +234,7 @@ class Snapshot(_Frozen):
     beat: BeatStatus
     node: NodeStatus | None
     drift: DriftStatus
+    alerts: AlertsStatus
     latency: LatencyStatus
     network: NetworkStatus | None = None
     process: ProcessStatus

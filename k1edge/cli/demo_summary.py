@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from k1edge.drift.meter import median, percentile_abs
 from k1edge.drift.score import SKIP_S, WINDOW_S, f_measure, lock_in, nearest_errors
+from k1edge.drift.spread import median, percentile_abs
 from k1edge.snapshot import Snapshot
 from k1edge.timebase import NS_PER_S, NS_PER_US, HostTime
 

@@ -5,13 +5,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from k1edge.snapshot import AudioStatus, BeatStatus, DriftStatus, LatencyStatus, NodeStatus, Snapshot
+from k1edge.cli.view import SEVERITY_STYLES, severity_words
+from k1edge.snapshot import Alert, AudioStatus, BeatStatus, DriftStatus, LatencyStatus, NodeStatus, Snapshot
+from k1edge.timebase import NS_PER_S
 
 _STATE_STYLES = {"running": "bold green", "starting": "yellow", "degraded": "bold yellow", "stopping": "yellow"}
-
-AMBER_MS = 20.0
-ALERT_MS = 50.0
-"""What people see of drift: up to 20 ms nothing, above 50 ms everybody."""
 
 
 def table(snapshot: Snapshot) -> RenderableType:
@@ -26,6 +24,8 @@ def table(snapshot: Snapshot) -> RenderableType:
     grid.add_row("beat", _beat(snapshot.beat))
     grid.add_row("node", _node(snapshot.node))
     grid.add_row("drift", _drift(snapshot.drift))
+    for line in _alerts(snapshot):
+        grid.add_row("alert", line)
     grid.add_row("delays", _latency(snapshot.latency))
     process = snapshot.process
     grid.add_row(
@@ -89,12 +89,31 @@ def _last_words(node: NodeStatus) -> list[Text]:
 
 def _drift(drift: DriftStatus) -> RenderableType:
     if drift.drift_ms is None:
-        return Text("no flash to compare with the music yet", style="dim")
-    size = abs(drift.drift_ms)
-    line = Text(f"{drift.drift_ms:+.1f} ms  ", style="green" if size <= AMBER_MS else "yellow" if size <= ALERT_MS else "bold red")
-    line.append(f"p95 {_of(drift.drift_p95_ms, '.1f', 'ms')} against {drift.drift_ref or '-'}, {drift.flashes} flashes; ", style="default")
-    line.append(f"prediction {_of(drift.beat_residual_ms, '+.1f', 'ms')}, node {_of(drift.fire_error_us, '+.0f', 'us')} ", style="default")
-    return line.append(f"(p95 {_of(drift.fire_error_p95_us, '.0f', 'us')})", style="default")
+        return Text(f"none: {drift.reason}", style="dim")
+    size, prediction, fired = (getattr(drift.figures, name).last_10s for name in ("drift_ms", "beat_residual_ms", "fire_error_us"))
+    line = Text(f"{drift.drift_ms:+.1f} ms {severity_words(drift)}  ", style=SEVERITY_STYLES[drift.severity])
+    line.append(
+        f"p95 {_of(size.p95, '.1f', 'ms')} against {drift.drift_ref or '-'}, {size.count} of {fired.count} flashes; ", style="default"
+    )
+    line.append(f"prediction {_of(prediction.median, '+.1f', 'ms')}, node {_of(fired.median, '+.0f', 'us')} ", style="default")
+    line.append(f"(p95 {_of(fired.p95, '.0f', 'us')})", style="default")
+    ever = drift.figures.drift_ms.since_start
+    past = f"since the start {_of(ever.median, '+.1f', 'ms')}, p95 {_of(ever.p95, '.1f', 'ms')}, worst {_of(ever.worst, '+.1f', 'ms')}"
+    return Group(line, f"{past}, {ever.count} flashes")
+
+
+def _alerts(snapshot: Snapshot) -> list[Text]:
+    """One line for each that is open, and the newest that is over."""
+    lines = [Text(f"{alert.severity.upper()}: {_told(alert, snapshot.monotonic_ns)}", style="yellow") for alert in snapshot.alerts.open]
+    return lines + [Text(f"over: {_told(alert, snapshot.monotonic_ns)}", style="dim") for alert in snapshot.alerts.closed[-1:]]
+
+
+def _told(alert: Alert, now_ns: int) -> str:
+    worst = "" if alert.worst_ms is None else f", worst {alert.worst_ms:+.0f} ms"
+    why = "" if alert.attribution is None else f", by the {alert.attribution.replace('_', ' ')}"
+    begin = f"began {_span((now_ns - alert.begin_ns) / NS_PER_S)} ago"
+    lasted = begin if alert.end_ns is None else f"{begin}, lasted {_span((alert.end_ns - alert.begin_ns) / NS_PER_S)}"
+    return f"{alert.reason}{why}{worst}; {lasted}"
 
 
 def _latency(latency: LatencyStatus) -> str:

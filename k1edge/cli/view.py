@@ -8,6 +8,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from k1edge.events import Severity
 from k1edge.snapshot import AudioStatus, BeatStatus, DriftStatus, NodeStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
@@ -24,6 +25,7 @@ PAST_NS = 4 * NS_PER_S
 """What the two rows of ticks show."""
 
 LOCK_STYLES = {"unlocked": "red", "locking": "yellow", "locked": "bold green", "holding": "cyan"}
+SEVERITY_STYLES = {None: "default", Severity.OK: "green", Severity.AMBER: "yellow", Severity.ALERT: "red", Severity.RED: "bold red"}
 NODE_STYLES = {"ready": "green", "degraded": "red", "incompatible": "red", "unrecognised": "red"}
 
 
@@ -106,10 +108,17 @@ def _beat_line(beat: BeatStatus) -> Text:
 
 def _drift_line(drift: DriftStatus) -> Text:
     if drift.drift_ms is None:
-        return Text("no flash to compare yet", style="dim")
-    line = Text(f"{drift.drift_ms:+6.1f} ms", style="green" if abs(drift.drift_ms) <= 20 else "yellow")
-    line.append(f"  p95 {_number(drift.drift_p95_ms, '.1f')} ms", style="default")
-    return line.append(f"  fired {_number(drift.fire_error_us, '+.0f')} us off, p95 {_number(drift.fire_error_p95_us, '.0f')}")
+        return Text(f"none: {drift.reason}", style="dim")
+    line = Text(f"{drift.drift_ms:+6.1f} ms {severity_words(drift)}", style=SEVERITY_STYLES[drift.severity])
+    line.append(f"  p95 {_number(drift.figures.drift_ms.last_10s.p95, '.1f')} ms", style="default")
+    fired = drift.figures.fire_error_us.last_10s
+    return line.append(f"  fired {_number(fired.median, '+.0f')} us off, p95 {_number(fired.p95, '.0f')}", style="default")
+
+
+def severity_words(drift: DriftStatus) -> str:
+    """How bad it is and why, for those who see no colours: "AMBER (tracker)"; empty where there is nothing to judge."""
+    words = "" if drift.severity is None else drift.severity.upper()
+    return words if drift.attribution is None else f"{words} ({drift.attribution.replace('_', ' ')})"
 
 
 def _node_line(node: NodeStatus | None) -> Text:

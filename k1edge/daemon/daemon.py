@@ -20,8 +20,9 @@ from k1edge.daemon.budget import RestartBudget
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.hearing import Heard, Hearing
 from k1edge.daemon.lan import Lan
-from k1edge.daemon.picture import Vitals, draw
+from k1edge.daemon.picture import Vitals, draw, drift_facts
 from k1edge.drift.meter import DriftMeter
+from k1edge.drift.watch import DriftWatch
 from k1edge.errors import K1EdgeError
 from k1edge.events import BeatPlan, FlashReport
 from k1edge.link.dialect import LinkEvent, NodeIdentified, NodeReset, StateChanged
@@ -83,6 +84,7 @@ class Daemon:
         self._started_ns = HostTime(time.monotonic_ns())
         scheduler = Scheduler(round(settings.node.offset_ms * NS_PER_MS), horizon_ns=settings.node.horizon_ms * NS_PER_MS)
         self.conductor = Conductor(scheduler, DriftMeter())
+        self.drift = DriftWatch(self.conductor.meter)
         self._budget = RestartBudget(settings.daemon.restart_budget)
         self._stop: asyncio.Event | None = None  # set = end in order; made by run()
         self._stop_requested = False  # a stop that came before run()
@@ -135,7 +137,8 @@ class Daemon:
         """Everything at this moment."""
         vitals = Vitals(self.identity, self._started_ns, self._stop_requested, self._budget.total, self._lag_ns)
         node = None if self._node is None else self._node.status()
-        return draw(self.settings, vitals, self._source.health(), self.conductor, node, self._lan.status(), HostTime(time.monotonic_ns()))
+        now, network = HostTime(time.monotonic_ns()), self._lan.status()
+        return draw(self.settings, vitals, self._source.health(), self.conductor, self.drift, node, network, now)
 
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running: the offset. Says what needs a restart."""
@@ -258,10 +261,16 @@ class Daemon:
             now = HostTime(time.monotonic_ns())
             self._lag_ns = now - due_ns
             self._follow(self.conductor.plan(now))
+            self._look_at_drift(now)
             self._lan.lagged(self._lag_ns)
             if now - notified_ns >= NOTIFY_EVERY_NS:
                 notified_ns = now
                 self._notify(now)
+
+    def _look_at_drift(self, now: HostTime) -> None:
+        node = None if self._node is None else self._node.status()
+        for alert in self.drift.look(drift_facts(self._source.health(), self.conductor, node, now), now).alerts:
+            log.warning("alert" if alert.end_ns is None else "alert over", **alert.model_dump(mode="json"))
 
     def _notify(self, now: HostTime) -> None:
         snapshot = self.snapshot()

@@ -12,6 +12,7 @@ from k1edge.audio.source import AudioHealth, AudioState
 from k1edge.beat.timeline import DELAY_SAMPLES
 from k1edge.config import Settings
 from k1edge.daemon.conductor import Conductor
+from k1edge.drift.watch import DriftWatch, Facts
 from k1edge.events import LockState
 from k1edge.link.dialect import LinkState
 from k1edge.link.port_status import PortStatus
@@ -46,6 +47,7 @@ def draw(
     vitals: Vitals,
     audio: AudioHealth,
     conductor: Conductor,
+    drift: DriftWatch,
     node: PortStatus | None,
     network: NetworkStatus | None,
     now: HostTime,
@@ -64,10 +66,23 @@ def draw(
         audio=audio_status,
         beat=_beat(conductor, now),
         node=None if node is None else _node(node),
-        drift=conductor.meter.status(now),
+        drift=drift.status(now),
+        alerts=drift.alerts(),
         latency=_latency(settings, audio, node),
         network=network,
         process=_process(vitals),
+    )
+
+
+def drift_facts(audio: AudioHealth, conductor: Conductor, node: PortStatus | None, now: HostTime) -> Facts:
+    """What the watch over the drift has to know of the rest."""
+    return Facts(
+        locked=conductor.lock(now) is LockState.LOCKED,
+        audio_live=None if audio.state is AudioState.ENDED else audio.state is AudioState.LIVE,
+        node_ready=None if node is None else node.state is LinkState.READY,
+        timed=None if node is None else node.timed,
+        clock=None if node is None else node.clock,
+        audio_drift_ppm=audio.drift_ppm,
     )
 
 

@@ -1,1 +1,13 @@
-"""How far the light is from the music: `meter` says it live, `score` against songs whose beats are known. Pure."""
+"""How far the light is from the music. Pure.
+
+Read in this order:
+
+    meter       what drift is: beats, onsets and flashes in, a reading per beat out
+    spread      median, p95, worst and count, of the last 10 s and since the start
+    severity    how bad it is, without flapping
+    cause       what it is put down to
+    alerts      what is wrong and what was, with begin and end
+    watch       all of that together: what the daemon asks
+
+    score       against songs whose beats are known
+"""

@@ -7,40 +7,60 @@ Everything is signed, + = that thing is late, on the host clock:
 | `drift_ms`          | the light was seen, minus the onset that was heard at the beat it stood for; wrapped to +- half a beat |
 | `beat_residual_ms`  | the beat as predicted, minus the onset that confirmed it                                              |
 | `fire_error_us`     | the light was seen, minus when the host had wanted it                                                 |
+| `aim_ms`            | when the host had wanted it, minus the beat as predicted: the user's offset, and late revisions        |
 
-Drift is what people in the room see, so the user's `offset_ms` is *not* taken out of it: a light set 20 ms late is 20 ms late.
-It does not enter `beat_residual_ms`, which is about the tracker alone, nor `fire_error_us`, whose `due_ns` already holds it.
-A beat that no onset confirmed (a break, a rest, a syncopation) has neither drift nor residual: silence is no evidence.
+so that drift = fire error + aim + residual, before wrapping. Drift is what people in the room see, so the user's `offset_ms` is *not*
+taken out of it: a light set 20 ms late is 20 ms late. It does not enter `beat_residual_ms`, which is about the tracker alone, nor
+`fire_error_us`, whose `due_ns` already holds it.
+A beat that no onset confirmed (a break, a rest, a syncopation) has neither drift nor residual: silence is no evidence. The onset is
+looked for around the beat, never around the flash, so a light that is 120 ms late shows 120 ms and not the next onset; what wrapping
+can tell apart ends at half a beat, which is 167 ms at 180 bpm and 140 ms at 215 bpm.
 
-Facts may come in any order: a node's report can beat the onset, which is heard some 50 ms after its attack. Nothing is paired
-before `status` asks, so the answer depends on the facts and on `now` alone.
-
-State is owned by one thread, the daemon's event loop.
+Facts may come in any order: a node's report can beat the onset, which is heard some 50 ms after its attack. A beat is settled once,
+`HOLD_NS` after its time, so the answer depends on the facts and on `now` alone. State is owned by one thread, the daemon's event loop.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 from k1edge.events import Beat, FlashReport
-from k1edge.snapshot import DriftStatus
 from k1edge.timebase import NS_PER_MS, NS_PER_S, NS_PER_US, HostTime
 
-WINDOW_NS = 10 * NS_PER_S
-"""How far back the medians reach: 20 beats at 120 bpm, enough for a p95, short enough to show a change."""
+HOLD_NS = NS_PER_S
+"""A beat's facts are waited for this long: capture may lag 0.3 s, the user's offset is up to 0.5 s, a report takes milliseconds."""
 
 CONFIRM_NS = 70 * NS_PER_MS
 """An onset this near can be the beat (the window of MIREX); the next sixteenth at 120 bpm is 125 ms away."""
 
-CONFIRM_BEATS = 0.25
-"""... and never further than a quarter of the beat, so that fast music cannot be confirmed by its off-beats."""
+CONFIRM_BEATS = 0.2
+"""... and never further than a fifth of the beat: a sixteenth is a quarter away, and fast music must not be confirmed by it."""
 
 MAX_BEATS = 128
-"""Beats and flashes kept: 10 s at 300 bpm are 50."""
+"""Beats and flashes kept until they are settled: 10 s at 300 bpm are 50."""
 
 MAX_ONSETS = 1024
-"""Onsets kept: 10 s at the pipeline's 100 frames a second are 1,000."""
+"""Onsets kept: more than 10 s at one per 50 ms, which is as near as onsets come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of one beat, or of a flash whose beat is not known; see the module. None where there is nothing to say.
+
+    Attributes:
+        index: the beat's number.
+        at_ns: the beat's time as predicted, without the user's offset; the flash's due time where the beat is not known.
+        drift_ms: within +- half a beat.
+        beat_residual_ms: within +- `CONFIRM_NS`.
+        aim_ms: see the module.
+        fire_error_us: see the module; it carries the bound of the clock map, `FlashReport.bound_us`.
+    """
+
+    index: int
+    at_ns: HostTime
+    drift_ms: float | None
+    beat_residual_ms: float | None
+    aim_ms: float | None
+    fire_error_us: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +77,12 @@ class _HeardOnset:
 
 
 class DriftMeter:
-    """Keeps the last seconds of beats, onsets and flashes and compares them. Memory is bounded whatever comes in."""
+    """Brings beats, onsets and flashes together. Memory is bounded whatever comes in."""
 
     def __init__(self) -> None:
-        self._beats: deque[_HeardBeat] = deque(maxlen=MAX_BEATS)  # committed beats, as they came
+        self._beats: deque[_HeardBeat] = deque(maxlen=MAX_BEATS)  # committed beats that are not settled, as they came
         self._onsets: deque[_HeardOnset] = deque(maxlen=MAX_ONSETS)  # what was heard, as it came
-        self._flashes: deque[FlashReport] = deque(maxlen=MAX_BEATS)  # only those that made light
+        self._flashes: deque[FlashReport] = deque(maxlen=MAX_BEATS)  # those that made light and are not settled
 
     def add_beat(self, beat: Beat, at_ns: HostTime) -> None:
         """Take a committed beat; `at_ns` is when `beat.sample` is in the air, without the user's offset."""
@@ -73,40 +93,42 @@ class DriftMeter:
         self._onsets.append(_HeardOnset(at_ns, strength))
 
     def add_flash(self, report: FlashReport) -> None:
-        """Take what became of a beat; only beats that made light (fired, late) enter a figure."""
+        """Take what became of a beat; only beats that made light (fired, late) enter a reading."""
         if report.fired_ns is not None:
             self._flashes.append(report)
 
-    def reset(self) -> None:
-        """Forget everything: beat numbers begin anew, or the clock under them was fitted anew."""
-        self._beats.clear()
-        self._onsets.clear()
-        self._flashes.clear()
-
-    def status(self, now: HostTime) -> DriftStatus:
-        """Medians, and p95 of the absolute values, over what lies in the `WINDOW_NS` before `now`; None where nothing does."""
-        since = now - WINDOW_NS
-        onset_of = {beat: self._confirming(beat) for beat in self._beats if since < beat.at_ns <= now}
-        by_index = {beat.index: beat for beat in onset_of}  # a number used twice means the newer one
-        drifts_ns: list[float] = []
-        errors_ns: list[float] = []
+    def settle(self, now: HostTime) -> list[Reading]:
+        """The beats and flashes that are over by `HOLD_NS` and were not told yet, in order of their time."""
+        over_ns = now - HOLD_NS
+        by_index = {beat.index: beat for beat in self._beats if beat.at_ns <= over_ns}  # a number used twice means the newer one
+        waiting = [beat for beat in self._beats if beat.at_ns > over_ns]
+        awaited = {beat.index for beat in waiting}
+        flash_of: dict[int, FlashReport] = {}
+        strays: list[FlashReport] = []
+        still: list[FlashReport] = []
         for flash in self._flashes:
-            if flash.fired_ns is None or not since < flash.fired_ns <= now:
-                continue
-            errors_ns.append(flash.fired_ns - flash.due_ns)
-            beat = by_index.get(flash.beat_id)
-            onset_ns = None if beat is None else onset_of[beat]
-            if beat is not None and onset_ns is not None:
-                drifts_ns.append(wrap(flash.fired_ns - onset_ns, beat.period_ns))
-        residuals_ns = [beat.at_ns - onset_ns for beat, onset_ns in onset_of.items() if onset_ns is not None]
-        return DriftStatus(
-            drift_ms=_scaled(median(drifts_ns), NS_PER_MS),
-            drift_p95_ms=_scaled(percentile_abs(drifts_ns, 95), NS_PER_MS),
-            drift_ref="onset" if drifts_ns else None,
-            beat_residual_ms=_scaled(median(residuals_ns), NS_PER_MS),
-            fire_error_us=_scaled(median(errors_ns), NS_PER_US),
-            fire_error_p95_us=_scaled(percentile_abs(errors_ns, 95), NS_PER_US),
-            flashes=len(errors_ns),
+            if flash.beat_id in by_index:
+                flash_of[flash.beat_id] = flash
+            elif flash.due_ns <= over_ns and flash.beat_id not in awaited:
+                strays.append(flash)
+            else:
+                still.append(flash)
+        self._beats = deque(waiting, MAX_BEATS)
+        self._flashes = deque(still, MAX_BEATS)
+        readings = [self._read(beat, flash_of.get(beat.index)) for beat in by_index.values()]
+        readings += [Reading(flash.beat_id, flash.due_ns, None, None, None, _fire_error_us(flash)) for flash in strays]
+        return sorted(readings, key=lambda reading: (reading.at_ns, reading.index))
+
+    def _read(self, beat: _HeardBeat, flash: FlashReport | None) -> Reading:
+        onset_ns = self._confirming(beat)
+        fired_ns = None if flash is None else flash.fired_ns
+        return Reading(
+            index=beat.index,
+            at_ns=beat.at_ns,
+            drift_ms=None if fired_ns is None or onset_ns is None else wrap(fired_ns - onset_ns, beat.period_ns) / NS_PER_MS,
+            beat_residual_ms=None if onset_ns is None else (beat.at_ns - onset_ns) / NS_PER_MS,
+            aim_ms=None if flash is None else (flash.due_ns - beat.at_ns) / NS_PER_MS,
+            fire_error_us=None if flash is None else _fire_error_us(flash),
         )
 
     def _confirming(self, beat: _HeardBeat) -> HostTime | None:
@@ -123,21 +145,5 @@ def wrap(difference_ns: float, period_ns: float) -> float:
     return (difference_ns + period_ns / 2) % period_ns - period_ns / 2
 
 
-def median(values: Iterable[float]) -> float | None:
-    """The middle value, the mean of the middle two for an even count; None for no values."""
-    ordered = sorted(values)
-    middle = len(ordered) // 2
-    if not ordered:
-        return None
-    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-
-
-def percentile_abs(values: Sequence[float], percent: float) -> float | None:
-    """The smallest |value| that `percent` (0 to 100] of all |values| do not exceed (nearest rank); None for no values."""
-    if not values:
-        return None
-    return sorted(map(abs, values))[max(0, ceil(len(values) * percent / 100) - 1)]
-
-
-def _scaled(value_ns: float | None, unit_ns: int) -> float | None:
-    return None if value_ns is None else value_ns / unit_ns
+def _fire_error_us(flash: FlashReport) -> float | None:
+    return None if flash.fired_ns is None else (flash.fired_ns - flash.due_ns) / NS_PER_US

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from k1edge.cli import client
-from k1edge.snapshot import Snapshot
+from k1edge.events import Severity
+from k1edge.snapshot import SNAPSHOT_VERSION, AlertsStatus, Snapshot
 from tests.cli.call import call
-from tests.report.scene import NODE, SNAPSHOT, serving
+from tests.report.scene import ALERT, NODE, SNAPSHOT, serving
+
+OPEN = ALERT.model_copy(update={"end_ns": None})
 
 
 @contextmanager
@@ -56,7 +59,9 @@ def test_table_tells_everything_that_matters(capsys: pytest.CaptureFixture[str],
         "LOCKED  128.0 bpm",
         "sent 10 = fired 7 + late 1 + missed 1 + cancelled 0 + pending 1",
         "±210 us",
-        "-4.5 ms",
+        "-4.5 ms OK",
+        "17 of 19 flashes",
+        "over: the light is late, by the tracker, worst +32 ms; began 1 min 0 s ago, lasted 0 min 10 s",
         "against onset",
         "= 47.7 ms",
         "1 d 2 h",
@@ -84,7 +89,12 @@ def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixt
         ),
         (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"unknown_replies": {"text": 2, "a": 1}})}), "3 unknown"),
         (SNAPSHOT.model_copy(update={"node": NODE.model_copy(update={"dropped": 7})}), "7 writes dropped"),
-        (SNAPSHOT.model_copy(update={"drift": SNAPSHOT.drift.model_copy(update={"drift_ms": None})}), "no flash to compare"),
+        (SNAPSHOT.model_copy(update={"drift": SNAPSHOT.drift.model_copy(update={"drift_ms": None, "reason": "why"})}), "none: why"),
+        (SNAPSHOT.model_copy(update={"drift": SNAPSHOT.drift.model_copy(update={"severity": Severity.RED})}), "-4.5 ms RED"),
+        (
+            SNAPSHOT.model_copy(update={"alerts": AlertsStatus(open=(OPEN,), closed=(), total=1)}),
+            "AMBER: the light is late, by the tracker",
+        ),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"bad_samples": 9})}), "9 bad samples"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"state": "lost", "reason": "busy [hw]"})}), "busy [hw]"),
     ],
@@ -125,7 +135,7 @@ def test_a_dead_daemons_socket_is_told_apart(capsys: pytest.CaptureFixture[str],
         (b"220 mail.example ESMTP\r\n", "does not speak HTTP"),
         (b'HTTP/1.1 500 Oops\r\ncontent-length: 18\r\n\r\n{"detail": "tired"}', "answered 500"),
         (b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n[]", "no reason given"),
-        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", "not of version 1"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}", f"not of version {SNAPSHOT_VERSION}"),
         (b"", "does not answer within"),
     ],
 )

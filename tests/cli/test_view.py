@@ -4,7 +4,9 @@ import pytest
 from rich.console import Console
 
 from k1edge.cli.view import WIDTH, Moment, led_strip, level_meter, phase_bar, picture
+from k1edge.events import Culprit, Severity
 from k1edge.snapshot import (
+    AlertsStatus,
     AudioStatus,
     BeatStatus,
     DriftStatus,
@@ -14,6 +16,7 @@ from k1edge.snapshot import (
     Snapshot,
 )
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
+from tests.report.scene import SNAPSHOT
 
 NOW = HostTime(100 * NS_PER_S)
 
@@ -34,11 +37,12 @@ def snapshot(**parts: object) -> Snapshot:
         "audio": blank(AudioStatus),
         "beat": blank(BeatStatus),
         "node": None,
-        "drift": blank(DriftStatus),
+        "drift": blank(DriftStatus, figures=SNAPSHOT.drift.figures, reason="no node"),
+        "alerts": AlertsStatus(open=(), closed=(), total=0),
         "latency": blank(LatencyStatus),
         "process": blank(ProcessStatus),
     }
-    return blank(Snapshot, schema_version=1, reasons=(), **(rooms | parts))
+    return blank(Snapshot, reasons=(), **(rooms | parts))
 
 
 def moment(**known: Any) -> Moment:
@@ -55,7 +59,7 @@ def drawn(snapshot: Snapshot, moment: Moment) -> str:
 def test_with_nothing_known_it_says_so_and_shows_no_zero_for_unknown() -> None:
     text = drawn(snapshot(), moment())
     assert "no sound (opening)" in text
-    assert "no flash to compare yet" in text
+    assert "none: no node" in text
     assert "none configured" in text
     assert "+0.0 ms" not in text
 
@@ -65,13 +69,13 @@ def test_with_everything_known_it_fits_80_columns() -> None:
         NodeStatus, port="/dev/pts/7", state="ready", dialect="k1link", timing="timed", offset_bound_us=812.0, sync_error_us=90.0,
         node_drift_ppm=99.7, sent=61, fired=60, missed=1,
     )  # fmt: skip
-    drift = blank(DriftStatus, drift_ms=-3.2, drift_p95_ms=9.1, drift_ref="onset", fire_error_us=12.0, fire_error_p95_us=240.0)
+    drift = SNAPSHOT.drift.model_copy(update={"drift_ms": -35.2, "severity": Severity.AMBER, "attribution": Culprit.NODE_CLOCK})
     beat = blank(BeatStatus, lock="locked", bpm=124.0, beat_phase=0.5, confidence=0.93, beat_in_bar=2, committed=61)
     text = drawn(
         snapshot(node=node, drift=drift, beat=beat, audio=blank(AudioStatus, state="live", level_dbfs=-14.2)),
         moment(flashes_ns=[NOW - NS_PER_S], truth_ns=[NOW - NS_PER_S - 1], done=0.5),
     )
-    for wanted in ("-14.2 dBFS", "LOCKED", "124.0", "-3.2 ms", "within ±812 us", "+99.7 ppm", "missed 1"):
+    for wanted in ("-14.2 dBFS", "LOCKED", "124.0", "-35.2 ms AMBER (node clock)", "within ±812 us", "+99.7 ppm", "missed 1"):
         assert wanted in text
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("┃") == 2

@@ -95,9 +95,9 @@ def test_drift_of_a_late_node() -> None:
     onset = Onset(SampleIndex(round(3 * PERIOD)), SampleIndex(round(3 * PERIOD) + 700), 0.8)
     ours.hear(Heard((beat(3), grid(1.45), onset), TO_HOST, 0), at(1.46))
     ours.flashed(FlashReport(3, BeatFate.FIRED, at(1.5), None, None, HostTime(at(1.5) + 12 * NS_PER_MS), 100.0))
-    drift = ours.meter.status(at(2.0))
-    assert drift.drift_ms == pytest.approx(12.0, abs=0.1)
-    assert drift.fire_error_us == pytest.approx(12_000, abs=1)
+    (reading,) = ours.meter.settle(at(3.0))
+    assert reading.drift_ms == pytest.approx(12.0, abs=0.1)
+    assert reading.fire_error_us == pytest.approx(12_000, abs=1)
 
 
 def test_old_beats_are_forgotten() -> None:

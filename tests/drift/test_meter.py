@@ -1,70 +1,62 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from k1edge.drift.meter import MAX_BEATS, MAX_ONSETS, WINDOW_NS, DriftMeter, median, percentile_abs, wrap
-from k1edge.events import Beat, BeatFate, FlashReport
-from k1edge.snapshot import DriftStatus
-from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime, NodeTime, SampleIndex
-
-NOTHING = DriftStatus(
-    drift_ms=None, drift_p95_ms=None, drift_ref=None, beat_residual_ms=None, fire_error_us=None, fire_error_p95_us=None, flashes=0
-)
-START_NS = 1_000 * NS_PER_S
+from k1edge.drift.meter import CONFIRM_NS, HOLD_NS, MAX_BEATS, MAX_ONSETS, DriftMeter, Reading, wrap
+from k1edge.events import BeatFate
+from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
+from tests.drift.facts import beat, flash, host
 
 
-def beat(index: int, bpm: float = 120.0) -> Beat:
-    return Beat(index=index, sample=SampleIndex(0), heard=SampleIndex(0), bpm=bpm, confidence=1.0, strength=1.0, beat_in_bar=None)
-
-
-def host(beat_number: float, ms: float = 0.0) -> HostTime:
-    """Beat `beat_number` at 120 bpm, `ms` later."""
-    return HostTime(START_NS + round(beat_number * NS_PER_S / 2 + ms * NS_PER_MS))
-
-
-def flash(index: int, fired_ms: float, due_ms: float = 0.0) -> FlashReport:
-    return FlashReport(
-        beat_id=index,
-        fate=BeatFate.FIRED,
-        due_ns=host(index, due_ms),
-        scheduled_us=NodeTime(1),
-        fired_us=NodeTime(2),
-        fired_ns=host(index, fired_ms),
-        bound_us=50.0,
-    )
-
-
-def played(count: int, *, beat_ms: float = 0.0, onset_ms: float = 0.0, fired_ms: float = 0.0, due_ms: float = 0.0) -> DriftMeter:
+def played(
+    count: int, *, bpm: float = 120.0, beat_ms: float = 0.0, onset_ms: float = 0.0, fired_ms: float = 0.0, due_ms: float = 0.0
+) -> DriftMeter:
     meter = DriftMeter()
     for index in range(count):
-        meter.add_beat(beat(index), host(index, beat_ms))
-        meter.add_onset(host(index, onset_ms), 0.8)
-        meter.add_flash(flash(index, fired_ms, due_ms))
+        meter.add_beat(beat(index, bpm), host(index, beat_ms, bpm))
+        meter.add_onset(host(index, onset_ms, bpm), 0.8)
+        meter.add_flash(flash(index, fired_ms, due_ms, bpm))
     return meter
 
 
-def test_nothing_known_is_null_not_zero() -> None:
-    assert DriftMeter().status(HostTime(START_NS)) == NOTHING
+def only(readings: list[Reading]) -> Reading:
+    assert len(readings) == 1
+    return readings[0]
 
 
-def test_each_figure_has_its_own_sign() -> None:
-    status = played(8, beat_ms=-10.0, onset_ms=4.0, fired_ms=7.0, due_ms=6.5).status(host(9))
-    assert status.drift_ms == pytest.approx(3.0)
-    assert status.drift_p95_ms == pytest.approx(3.0)
-    assert status.drift_ref == "onset"
-    assert status.beat_residual_ms == pytest.approx(-14.0)
-    assert status.fire_error_us == pytest.approx(500.0)
-    assert status.fire_error_p95_us == pytest.approx(500.0)
-    assert status.flashes == 8
+def test_each_part_has_its_own_sign_and_they_add_up() -> None:
+    readings = played(8, beat_ms=-10.0, onset_ms=4.0, fired_ms=7.0, due_ms=6.5).settle(host(12))
+    assert [reading.index for reading in readings] == list(range(8))
+    for reading in readings:
+        assert reading.drift_ms == pytest.approx(3.0)
+        assert reading.beat_residual_ms == pytest.approx(-14.0)
+        assert reading.fire_error_us == pytest.approx(500.0)
+        assert reading.aim_ms == pytest.approx(16.5)
+        assert reading.drift_ms == pytest.approx(reading.fire_error_us / 1e3 + reading.aim_ms + reading.beat_residual_ms)
 
 
-def test_the_users_offset_is_part_of_drift_and_of_nothing_else() -> None:
-    offset = played(8, fired_ms=20.0, due_ms=20.0).status(host(9))
-    assert offset.drift_ms == pytest.approx(20.0)
-    assert offset.fire_error_us == pytest.approx(0.0)
-    assert offset.beat_residual_ms == pytest.approx(0.0)
+def test_the_users_offset_is_part_of_drift_and_of_nothing_else_but_the_aim() -> None:
+    reading = played(8, fired_ms=20.0, due_ms=20.0).settle(host(12))[0]
+    assert (reading.drift_ms, reading.aim_ms) == (pytest.approx(20.0), pytest.approx(20.0))
+    assert (reading.fire_error_us, reading.beat_residual_ms) == (pytest.approx(0.0), pytest.approx(0.0))
+
+
+@pytest.mark.parametrize("offset_ms", [-500.0, 500.0])
+def test_the_farthest_offset_still_finds_its_beat(offset_ms: float) -> None:
+    meter = DriftMeter()
+    report = flash(0, offset_ms, offset_ms)
+    if offset_ms < 0:  # the report is there before the beat is even committed
+        meter.add_flash(report)
+        meter.settle(host(0, -100.0))
+    meter.add_beat(beat(0), host(0))
+    meter.add_onset(host(0), 0.8)
+    meter.settle(host(0, 400.0))
+    if offset_ms > 0:
+        meter.add_flash(report)
+    assert only(meter.settle(host(0, 1000.0))).aim_ms == pytest.approx(offset_ms)
 
 
 def test_a_beat_without_an_onset_says_nothing_about_drift() -> None:
@@ -72,28 +64,49 @@ def test_a_beat_without_an_onset_says_nothing_about_drift() -> None:
     meter.add_beat(beat(0), host(0))
     meter.add_onset(host(0, 71.0), 1.0)  # out of reach
     meter.add_flash(flash(0, 2.0))
-    status = meter.status(host(2))
-    assert (status.drift_ms, status.drift_ref, status.beat_residual_ms) == (None, None, None)
-    assert status.fire_error_us == pytest.approx(2000.0)
-    assert status.flashes == 1
+    reading = only(meter.settle(host(4)))
+    assert (reading.drift_ms, reading.beat_residual_ms) == (None, None)
+    assert reading.fire_error_us == pytest.approx(2000.0)
 
 
-def test_a_flash_for_an_unknown_beat_counts_but_has_no_drift() -> None:
+def test_a_flash_for_an_unknown_beat_has_a_fire_error_alone() -> None:
     meter = DriftMeter()
     meter.add_flash(flash(3, 1.0))
-    status = meter.status(host(5))
-    assert status.drift_ms is None
-    assert status.flashes == 1
+    reading = only(meter.settle(host(8)))
+    assert (reading.drift_ms, reading.aim_ms, reading.fire_error_us) == (None, None, pytest.approx(1000.0))
 
 
-def test_missed_and_cancelled_beats_make_no_figure() -> None:
+def test_missed_and_cancelled_beats_make_no_reading() -> None:
     meter = DriftMeter()
     meter.add_flash(replace(flash(0, 0.0), fate=BeatFate.MISSED, fired_ns=None, fired_us=None, bound_us=None))
-    assert meter.status(host(1)) == NOTHING
+    assert meter.settle(host(9)) == []
 
 
 def test_drift_wraps_at_half_a_beat() -> None:
-    assert played(6, fired_ms=490.0).status(host(8)).drift_ms == pytest.approx(-10.0)
+    assert played(6, fired_ms=490.0).settle(host(9))[0].drift_ms == pytest.approx(-10.0)
+
+
+@pytest.mark.parametrize("bpm", [55.0, 120.0, 180.0, 215.0])
+@pytest.mark.parametrize("shift_ms", [-120.0, 35.0, 120.0])
+def test_a_shift_is_never_taken_for_the_next_onset(bpm: float, shift_ms: float) -> None:
+    """Onsets on every half beat; half a beat is 140 ms at 215 bpm."""
+    meter = played(12, bpm=bpm, fired_ms=shift_ms)
+    for index in range(12):
+        meter.add_onset(host(index + 0.5, 0.0, bpm), 1.0)
+    readings = meter.settle(host(20, 0.0, bpm))
+    assert [reading.drift_ms for reading in readings] == [pytest.approx(shift_ms, abs=1e-3)] * 12
+
+
+@pytest.mark.parametrize("bpm", [55.0, 120.0, 180.0, 215.0, 300.0])
+def test_a_louder_sixteenth_beside_it_does_not_confirm_the_beat(bpm: float) -> None:
+    meter = DriftMeter()
+    meter.add_beat(beat(0, bpm), host(0, 0.0, bpm))
+    meter.add_onset(host(0.25, 0.0, bpm), 1.0)
+    meter.add_onset(host(-0.25, 0.0, bpm), 1.0)
+    assert only(meter.settle(host(20))).beat_residual_ms is None
+    meter.add_beat(beat(1, bpm), host(0, 0.0, bpm))
+    meter.add_onset(host(0, 3.0, bpm), 0.1)
+    assert only(meter.settle(host(20))).beat_residual_ms == pytest.approx(-3.0)
 
 
 def test_the_drum_confirms_the_beat_not_the_flam_before_it() -> None:
@@ -101,38 +114,22 @@ def test_the_drum_confirms_the_beat_not_the_flam_before_it() -> None:
     meter.add_beat(beat(0), host(0))
     meter.add_onset(host(0, -5.0), 0.2)
     meter.add_onset(host(0, 20.0), 0.9)
-    assert meter.status(host(1)).beat_residual_ms == pytest.approx(-20.0)
+    assert only(meter.settle(host(4))).beat_residual_ms == pytest.approx(-20.0)
 
 
-def test_fast_music_is_not_confirmed_by_its_off_beats() -> None:
-    meter = DriftMeter()
-    meter.add_beat(beat(0, bpm=300.0), host(0))  # a quarter of this beat is 50 ms
-    meter.add_onset(host(0, 60.0), 1.0)
-    assert meter.status(host(1)).beat_residual_ms is None
-
-
-def test_what_is_older_than_the_window_is_gone() -> None:
-    meter = played(1, fired_ms=5.0)
-    assert meter.status(host(0, 5.0 + WINDOW_NS / NS_PER_MS - 1)).flashes == 1
-    assert meter.status(host(0, 5.0 + WINDOW_NS / NS_PER_MS)) == NOTHING
-
-
-def test_what_lies_ahead_of_now_is_not_counted() -> None:
-    assert played(4).status(HostTime(host(0) - 1)) == NOTHING
+def test_a_beat_is_held_open_for_a_second_and_told_once() -> None:
+    meter = played(1)
+    assert meter.settle(HostTime(host(0) + HOLD_NS - 1)) == []
+    assert only(meter.settle(HostTime(host(0) + HOLD_NS))).index == 0
+    assert meter.settle(HostTime(host(0) + 10 * HOLD_NS)) == []
 
 
 def test_a_number_used_again_means_the_newer_beat() -> None:
     meter = played(1)
     meter.add_beat(beat(0), host(4))
     meter.add_onset(host(4), 0.5)
-    meter.add_flash(replace(flash(0, 0.0), fired_ns=host(4, 9.0)))
-    assert meter.status(host(5)).drift_p95_ms == pytest.approx(9.0)
-
-
-def test_reset_gives_a_fresh_start() -> None:
-    meter = played(5, fired_ms=5.0)
-    meter.reset()
-    assert meter.status(host(6)) == NOTHING
+    meter.add_flash(replace(flash(0, 0.0), due_ns=host(4), fired_ns=host(4, 9.0)))
+    assert only(meter.settle(host(7))).drift_ms == pytest.approx(9.0)
 
 
 def test_fault_33_a_flood_is_kept_within_its_caps() -> None:
@@ -142,53 +139,55 @@ def test_fault_33_a_flood_is_kept_within_its_caps() -> None:
         meter.add_onset(host(number / 100), 1.0)
         meter.add_flash(flash(number, 0.0))
     assert (len(meter._beats), len(meter._onsets), len(meter._flashes)) == (MAX_BEATS, MAX_ONSETS, MAX_BEATS)
+    assert len(meter.settle(host(10_000))) == 2 * MAX_BEATS - MAX_BEATS
+    assert (len(meter._beats), len(meter._flashes)) == (0, 0)
 
 
-@given(
-    jitter_ms=st.lists(st.tuples(st.integers(-60, 60), st.integers(-60, 60), st.booleans()), min_size=1, max_size=16),
-    order=st.randoms(use_true_random=False),
-)
-def test_the_order_in_which_facts_come_makes_no_difference(jitter_ms: list[tuple[int, int, bool]], order: object) -> None:
+JITTER = st.lists(st.tuples(st.integers(-60, 60), st.integers(-60, 60), st.booleans()), min_size=1, max_size=16)
+
+
+@given(jitter_ms=JITTER, order=st.randoms(use_true_random=False), shift_s=st.sampled_from([0, 10 * 86_400]))
+def test_neither_the_order_of_facts_nor_the_age_of_the_clock_makes_a_difference(
+    jitter_ms: list[tuple[int, int, bool]], order: object, shift_s: int
+) -> None:
     facts: list[tuple[str, int, int]] = []
     for index, (onset_ms, fired_ms, heard) in enumerate(jitter_ms):
         facts += [("beat", index, 0), ("flash", index, fired_ms)] + ([("onset", index, onset_ms)] if heard else [])
-    now = host(len(jitter_ms) + 1)
 
-    def told(facts: list[tuple[str, int, int]]) -> DriftStatus:
+    def told(facts: list[tuple[str, int, int]], shift_ns: int) -> list[Reading]:
         meter = DriftMeter()
         for kind, index, ms in facts:
+            at_ns = HostTime(host(index, ms) + shift_ns)
             if kind == "beat":
-                meter.add_beat(beat(index), host(index))
+                meter.add_beat(beat(index), at_ns)
             elif kind == "onset":
-                meter.add_onset(host(index, ms), 0.5)
+                meter.add_onset(at_ns, 0.5)
             else:
-                meter.add_flash(flash(index, ms))
-        return meter.status(now)
+                meter.add_flash(replace(flash(index, ms), due_ns=HostTime(host(index) + shift_ns), fired_ns=at_ns))
+        return [replace(r, at_ns=HostTime(r.at_ns - shift_ns)) for r in meter.settle(HostTime(host(len(jitter_ms) + 2) + shift_ns))]
 
     shuffled = facts.copy()
     order.shuffle(shuffled)  # type: ignore[attr-defined] # hypothesis gives a random.Random
-    assert told(shuffled) == told(facts)
+    assert told(shuffled, shift_s * NS_PER_S) == told(facts, 0)
 
 
-@given(
-    jitter_ms=st.lists(st.tuples(st.integers(-40, 40), st.integers(-200, 200)), min_size=1, max_size=16), shift_s=st.integers(-900, 10**7)
-)
-def test_only_differences_matter_not_the_age_of_the_clock(jitter_ms: list[tuple[int, int]], shift_s: int) -> None:
-    """Ten days up must read like a minute up."""
-
-    def told(shift_ns: int) -> DriftStatus:
+@given(jitter_ms=JITTER, looks_ms=st.lists(st.integers(0, 12_000), max_size=12))
+def test_however_often_it_is_asked_the_readings_are_the_same(jitter_ms: list[tuple[int, int, bool]], looks_ms: list[int]) -> None:
+    def told(looks: list[HostTime]) -> list[Reading]:
         meter = DriftMeter()
-        for index, (onset_ms, fired_ms) in enumerate(jitter_ms):
-            meter.add_beat(beat(index), HostTime(host(index) + shift_ns))
-            meter.add_onset(HostTime(host(index, onset_ms) + shift_ns), 0.5)
-            report = flash(index, fired_ms)
-            meter.add_flash(replace(report, due_ns=HostTime(report.due_ns + shift_ns), fired_ns=HostTime(host(index, fired_ms) + shift_ns)))
-        return meter.status(HostTime(host(len(jitter_ms) + 1) + shift_ns))
+        readings: list[Reading] = []
+        waiting = sorted(looks)
+        for index, (onset_ms, fired_ms, heard) in enumerate(jitter_ms):
+            meter.add_beat(beat(index), host(index))
+            meter.add_flash(flash(index, fired_ms))
+            if heard:
+                meter.add_onset(host(index, onset_ms), 0.5)
+            while waiting and waiting[0] <= host(index, 300):
+                readings += meter.settle(waiting.pop(0))
+        return readings + meter.settle(host(len(jitter_ms) + 2))
 
-    status = told(shift_s * NS_PER_S)
-    assert status == told(0)
-    assert status.drift_ms is not None
-    assert -250.0 <= status.drift_ms < 250.0
+    assert told([host(0, ms) for ms in looks_ms]) == told([])
+    assert all(first.at_ns <= then.at_ns for first, then in pairwise(told([])))
 
 
 @given(difference=st.integers(-(10**12), 10**12), period=st.integers(2, 10**10))
@@ -198,10 +197,5 @@ def test_wrapping_keeps_the_difference_modulo_the_beat(difference: int, period: 
     assert round((difference - wrapped) / period) * period == pytest.approx(difference - wrapped)
 
 
-def test_median_and_percentile() -> None:
-    assert median([3.0, -1.0, 2.0]) == 2.0
-    assert median([4.0, 1.0]) == 2.5
-    assert median([]) is None
-    assert percentile_abs([-100.0, *[1.0] * 19], 95) == 1.0
-    assert percentile_abs([-100.0, *[1.0] * 18], 95) == 100.0
-    assert percentile_abs([], 95) is None
+def test_reach_is_the_field_s_own_window() -> None:
+    assert CONFIRM_NS == 70 * NS_PER_MS

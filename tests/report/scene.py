@@ -6,10 +6,24 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from k1edge.events import Culprit, Severity
 from k1edge.report.app import build_app
 from k1edge.report.server import Limits
 from k1edge.report.status import StatusServer
-from k1edge.snapshot import AudioStatus, BeatStatus, DriftStatus, LatencyStatus, NodeStatus, ProcessStatus, Snapshot
+from k1edge.snapshot import (
+    Alert,
+    AlertsStatus,
+    AudioStatus,
+    BeatStatus,
+    DriftFigures,
+    DriftStatus,
+    Figure,
+    LatencyStatus,
+    NodeStatus,
+    ProcessStatus,
+    Snapshot,
+    Spread,
+)
 
 NODE = NodeStatus(
     port="/dev/ttyACM0", state="ready", reason=None, dialect="k1link", timing="timed", unique_id="k1-0a1b", firmware="1.2.0", led_count=160,
@@ -18,6 +32,18 @@ NODE = NodeStatus(
     frames_in=90, frames_out=80, bad_frames=0, lost_frames=0, stray_reports=14, garbage_bytes=3, unknown_replies={}, dropped=0,
     kept_text=None, resets=0, reopened=1,
 )  # fmt: skip
+
+ALERT = Alert(
+    id=1, kind="drift", severity=Severity.AMBER, begin_ns=63_456_789_000, end_ns=73_456_789_000, worst_ms=31.5, attribution=Culprit.TRACKER,
+    reason="the light is late",
+)  # fmt: skip
+
+
+def steady(median: float, p95: float, count: int) -> Figure:
+    """A figure that was never different."""
+    spread = Spread(median=median, p95=p95, worst=p95, count=count)
+    return Figure(newest=median, last_10s=spread, since_start=spread)
+
 
 SNAPSHOT = Snapshot(
     id="k1e-0123456789ab",
@@ -34,8 +60,15 @@ SNAPSHOT = Snapshot(
     beat=BeatStatus(lock="locked", bpm=128.04, beat_phase=0.25, beat_index=99, beat_in_bar=3, confidence=0.93, committed=99),
     node=NODE,
     drift=DriftStatus(
-        drift_ms=-4.5, drift_p95_ms=11.0, drift_ref="onset", beat_residual_ms=1.5, fire_error_us=15.0, fire_error_p95_us=60.0, flashes=19
+        severity=Severity.OK, attribution=None, reason=None, drift_ms=-4.5, drift_ref="onset", beat_residual_ms=1.5, fire_error_us=15.0,
+        sync_error_us=40.0, offset_bound_us=210.5, node_drift_ppm=-12.5, audio_drift_ppm=3.0,
+        figures=DriftFigures(
+            drift_ms=steady(-4.5, 11.0, 17), beat_residual_ms=steady(1.5, 8.0, 18), fire_error_us=steady(15.0, 60.0, 19),
+            sync_error_us=steady(40.0, 40.0, 100), offset_bound_us=steady(210.5, 212.0, 100), node_drift_ppm=steady(-12.5, 13.0, 100),
+            audio_drift_ppm=steady(3.0, 3.0, 100),
+        ),
     ),
+    alerts=AlertsStatus(open=(), closed=(ALERT,), total=1),
     latency=LatencyStatus(capture_ms=30.0, window_ms=11.6, lead_ms=100.0, transport_ms=1.2, led_tx_ms=4.9, offset_ms=-5.0, total_ms=47.7),
     process=ProcessStatus(pid=4242, cpu_s=12.5, rss_mb=64.0, threads=5, loop_lag_ms=0.4, restarts=2),
 )  # fmt: skip
