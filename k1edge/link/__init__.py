@@ -36,6 +36,7 @@ Read in this order:
 
     node/           the node's side of k1link, pure
       core            one node from its start to its next reset
+      console         its two ASCII lines
       flash_queue     what it has still to flash
       reports         what it tells of itself and of each beat
 

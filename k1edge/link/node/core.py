@@ -8,7 +8,8 @@ The owner (one thread) calls `receive` with the node's counter read right after 
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from k1edge.link.k1link.framing import Frame, FrameDecoder, encode
 from k1edge.link.k1link.messages import (
@@ -21,6 +22,7 @@ from k1edge.link.k1link.messages import (
     Fired,
     GetStats,
     Hello,
+    HelloAck,
     Log,
     Message,
     OtherMajor,
@@ -79,12 +81,14 @@ class NodeCore:
     """when the last valid frame of the session came"""
     _seq: int = 0
     """of the next frame out"""
-    _replies: deque[Message] = field(default_factory=lambda: deque(maxlen=REPLIES_KEPT))
-    """answers to send; a PONG's t3 is stamped on leaving"""
+    _replies: deque[Callable[[NodeTime], Message]] = field(default_factory=lambda: deque(maxlen=REPLIES_KEPT))
+    """answers to send, each made when it leaves: a PONG's t3, uptimes and totals are of then"""
+    _log: Log | None = None
+    """to send; waits for a session, since nobody reads what is said outside of one"""
     _tellings: Tellings = field(default_factory=Tellings)
     """verdicts still to be told"""
     _announced: int = 0
-    """announcements sent"""
+    """announcements sent or slept through"""
 
     def __post_init__(self) -> None:
         self.queue = FlashQueue(self.identity.led_tx_us, self.identity.queue_depth)
@@ -94,9 +98,9 @@ class NodeCore:
         for frame in self.decoder.receive(data):
             message = parse(frame)
             if isinstance(message, Hello):
-                taken = self._hello(frame, message, now)
+                taken = self._hello(frame, message)
             elif isinstance(message, OtherMajor):
-                taken = self._other_major(frame, message, now)
+                taken = self._other_major(frame, message)
             elif isinstance(message, str) or frame.session != self.session or self.session == 0:
                 taken = False
             else:
@@ -118,40 +122,39 @@ class NodeCore:
 
     def next_send(self) -> NodeTime | None:
         """When `data_to_send` has something to say by itself; None = not before something happens. May lie in the past."""
-        if self._replies:
+        if self._replies or self._log_ready():
             return self.started_us
         telling = self._tellings.next_due()
         if telling is not None:
             return telling
-        if self.announce and self.session == 0 and self._announced < ANNOUNCEMENTS:
-            return NodeTime(self.started_us + self._announced * ANNOUNCE_US)
-        return None
+        return self._announcement_due()
 
     def data_to_send(self, now: NodeTime) -> list[bytes]:
         """Bytes to write at once; `now` is the counter right before the write."""
         frames: list[bytes] = []
         while self._replies:
-            reply = self._replies.popleft()
-            if isinstance(reply, Pong):
-                reply = Pong(reply.n, reply.t1, reply.t2, self._to_wire(now))
-            frames.append(self._frame(reply))
+            frames.append(self._frame(self._replies.popleft()(now)))
         frames += [self._frame(Fired(tuple(self._report(report) for report in batch))) for batch in self._tellings.take(now)]
-        due = self.started_us + self._announced * ANNOUNCE_US
-        if self.announce and self.session == 0 and self._announced < ANNOUNCEMENTS and now >= due:
-            self._announced += 1
-            frames.append(self._frame(self.identity.hello_ack(0, now - self.started_us)))
+        if self._log is not None and self._log_ready():
+            frames.append(self._frame(self._log))
+            self._log = None
+        if (due := self._announcement_due()) is not None and now >= due:
+            while due is not None and now >= due:  # those slept through are not made up for
+                self._announced += 1
+                due = self._announcement_due()
+            frames.append(self._frame(self._hello_ack(0, now)))
         return frames
 
     def log(self, level: int, text: str) -> None:
-        """Queue a LOG for people; `level` as syslog."""
-        self._replies.append(Log(level, text))
+        """Queue a LOG for people; `level` as syslog. The newest replaces one not yet sent."""
+        self._log = Log(level, text)
 
     def is_idle(self, now: NodeTime) -> bool:
         """True while there is no host to follow and nothing left to flash: fade to idle."""
         silent = self._heard_us is None or now - self._heard_us >= IDLE_AFTER_US
         return len(self.queue) == 0 and (self.session == 0 or silent)
 
-    def _hello(self, frame: Frame, hello: Hello, now: NodeTime) -> bool:
+    def _hello(self, frame: Frame, hello: Hello) -> bool:
         key = (frame.session, hello.nonce)
         if frame.session == 0 or key in self._past:
             return False
@@ -162,32 +165,41 @@ class NodeCore:
             self.queue.forget()
             self._tellings.clear()
             self._replies.clear()
-        self._replies.append(self.identity.hello_ack(hello.nonce, now - self.started_us))
+        self._replies.append(lambda leaving: self._hello_ack(hello.nonce, leaving))
         return True
 
-    def _other_major(self, frame: Frame, hello: OtherMajor, now: NodeTime) -> bool:
+    def _other_major(self, frame: Frame, hello: OtherMajor) -> bool:
         if frame.type == Hello.TYPE:  # answered with our own version, so that the host can name both
-            self._replies.append(self.identity.hello_ack(hello.nonce, now - self.started_us))
+            self._replies.append(lambda leaving: self._hello_ack(hello.nonce, leaving))
         return False
 
     def _take(self, message: Message, frame: Frame, now: NodeTime) -> bool:
         match message:
             case Ping():
-                self._replies.append(Pong(message.n, message.t1, self._to_wire(now), 0))
+                self._replies.append(lambda leaving: Pong(message.n, message.t1, self._to_wire(now), self._to_wire(leaving)))
             case Beats():
                 return self._beats(message, now)
             case Blackout():
-                self._replies.append(Ack(Blackout.TYPE, frame.seq, self._blackout(message)))
+                self._acknowledge(frame, self._blackout(message))
             case Config():
-                self.config = message
-                if message.refractory_ms != Config().refractory_ms:
-                    self.queue.refractory_us = message.refractory_ms * 1000
-                self._replies.append(Ack(Config.TYPE, frame.seq))
+                self._configure(message)
+                self._acknowledge(frame, AckResult.OK)
             case GetStats():
-                self._replies.append(self._stats(now))
+                self._replies.append(self._stats)
             case _:
                 return False
         return True
+
+    def _acknowledge(self, frame: Frame, result: AckResult) -> None:
+        self._replies.append(lambda _leaving: Ack(frame.type, frame.seq, result))
+
+    def _configure(self, asked: Config) -> None:
+        """Take what is asked for; a field at its default stays as it is."""
+        as_it_is = Config()
+        fields = ("brightness", "refractory_ms", "fade_ms")
+        self.config = replace(self.config, **{name: value for name in fields if (value := getattr(asked, name)) != getattr(as_it_is, name)})
+        if asked.refractory_ms != as_it_is.refractory_ms:
+            self.queue.refractory_us = asked.refractory_ms * 1000
 
     def _beats(self, message: Beats, now: NodeTime) -> bool:
         if not _newer(message.revision, self._revision) or self._from_wire(message.valid_until, now) - now > FAR_US:
@@ -209,6 +221,20 @@ class NodeCore:
         self._collect()
         return AckResult.OK
 
+    def _announcement_due(self) -> NodeTime | None:
+        if not self.announce or self.session != 0 or self._announced >= ANNOUNCEMENTS:
+            return None
+        return NodeTime(self.started_us + self._announced * ANNOUNCE_US)
+
+    def _log_ready(self) -> bool:
+        return self._log is not None and self.session != 0
+
+    def _hello_ack(self, nonce: int, now: NodeTime) -> HelloAck:
+        return self.identity.hello_ack(nonce, self._uptime(now))
+
+    def _uptime(self, now: NodeTime) -> int:
+        return max(0, now - self.started_us)
+
     def _collect(self) -> None:
         self._tellings.add(self.queue.ends)
         self.queue.ends.clear()
@@ -220,7 +246,7 @@ class NodeCore:
     def _stats(self, now: NodeTime) -> Stats:
         seen, ends = self.decoder.counters, self.queue.totals
         return Stats(
-            now - self.started_us,
+            self._uptime(now),
             seen.frames & _U32,
             seen.bad_frames & _U32,
             seen.garbage_bytes & _U32,

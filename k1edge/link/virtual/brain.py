@@ -1,11 +1,12 @@
 """What a virtual node thinks, in either dialect: bytes and its own time in, bytes and flashes out. Pure; owned by the node's thread."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
+from k1edge.link.node.console import NodeConsole
 from k1edge.link.node.core import IDLE_AFTER_US, NodeCore
 from k1edge.link.node.reports import NodeIdentity
-from k1edge.link.virtual.lightwave_console import Console, LightwaveConsole
+from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.timebase import NodeTime
 
 
@@ -25,7 +26,7 @@ class Brain(Protocol):
     """whether bytes are frames now"""
 
     @property
-    def console(self) -> Console:
+    def console(self) -> LightwaveConsole | NodeConsole:
         """Its ASCII side."""
         ...
 
@@ -75,55 +76,47 @@ class LightwaveBrain:
         return [] if due is None else [VirtualFlash(None, NodeTime(due), now)]
 
 
-class _K1LinkConsole(Console):
-    """Answers the identification, and remembers that it was asked to go binary."""
-
-    def __init__(self, major: int, firmware: str) -> None:
-        super().__init__({"k1link": major, "version": firmware})
-        self.started = False
-
-    def execute(self, command: dict[str, Any], now_us: int) -> dict[str, Any] | None:
-        """Carry out one command."""
-        if command.get("type") != "k1link.start":
-            return super().execute(command, now_us)
-        self.started = True
-        return {"type": "k1link.start", "success": True}
-
-
 class K1LinkBrain:
     """The timed firmware: an ASCII console until `k1link.start`, or until a 00, which no console line has; then frames."""
 
     def __init__(self, identity: NodeIdentity, started: NodeTime, *, announce: bool) -> None:
-        self.console = _K1LinkConsole(identity.major, identity.firmware)
+        self.console = NodeConsole(identity)
         self.core = NodeCore(identity, started, announce=announce)
         self.binary = False
         self._binary_us = started  # when it last began with frames; the first of them may come in pieces
-        self._replies: list[bytes] = []
 
     def receive(self, data: bytes, now: NodeTime) -> None:
         """Take one burst, in whichever mode."""
-        if self.core.is_idle(now) and now - self._binary_us >= IDLE_AFTER_US:  # the host has gone, or is another that begins in ASCII
-            self.binary = False
+        self._forget_frames(now)
+        frames: bytes | None = data
         if not self.binary:
-            text, zero, frames = data.partition(b"\0")
-            self._replies += self.console.receive(text, now)
-            if not zero and not self.console.started:
-                return
-            self.console.started = False
-            self.binary = True
-            self._binary_us = now
-            data = zero + frames
-        self.core.receive(data, now)
+            frames = self.console.receive(data)
+            if frames is not None:
+                self.start(now)
+        if frames is not None:
+            self.core.receive(frames, now)
+
+    def start(self, now: NodeTime) -> None:
+        """Go to frames."""
+        self.binary = True
+        self._binary_us = now
+        self.console.forget_line()
 
     def data_to_send(self, now: NodeTime) -> list[bytes]:
         """Replies of the console, then frames."""
-        replies, self._replies = self._replies, []
-        return replies + self.core.data_to_send(now)
+        self._forget_frames(now)
+        return self.console.data_to_send() + self.core.data_to_send(now)
 
     def next_due(self) -> NodeTime | None:
-        """The nearer of the next flash and the next frame."""
-        dues = [due for due in (self.core.next_fire(), self.core.next_send()) if due is not None]
+        """The nearer of the next flash and the next bytes to send."""
+        answer = NodeTime(0) if self.console.has_answers() else None
+        dues = [due for due in (answer, self.core.next_fire(), self.core.next_send()) if due is not None]
         return min(dues, default=None)
+
+    def _forget_frames(self, now: NodeTime) -> None:
+        """Listen for ASCII once the host has gone, or is another that begins there."""
+        if self.core.is_idle(now) and now - self._binary_us >= IDLE_AFTER_US:
+            self.binary = False
 
     def flash(self, now: NodeTime) -> list[VirtualFlash]:
         """Flash what is due; the light is seen when the LEDs have been sent."""

@@ -3,6 +3,7 @@
 import pytest
 
 from k1edge.link.k1link.messages import (
+    Config,
     GetStats,
     Hello,
     HelloAck,
@@ -41,6 +42,13 @@ def test_it_announces_itself_four_times_and_then_is_silent() -> None:
         told += host.answers()
     assert [ack.nonce for ack in told] == [0, 0, 0, 0]
     assert host.now == 1000 + 1_500_000
+
+
+def test_announcements_slept_through_are_not_made_up_for() -> None:
+    host = Host(announce=True)
+    host.now = 1000 + 1_100_000
+    assert len(host.answers()) == 1
+    assert host.node.next_send() == 1000 + 1_500_000
 
 
 def test_nothing_is_taken_before_hello() -> None:
@@ -96,6 +104,29 @@ def test_an_old_node_names_its_own_major() -> None:
     host = Host(NodeIdentity(b"old", 1, major=0))
     (ack,) = host.hello(nonce=4)
     assert ack == OtherMajor(0, 0, 4)
+
+
+def test_a_log_waits_for_a_session_and_the_newest_counts() -> None:
+    host = Host()
+    host.node.log(3, "panic")
+    host.node.log(3, "Guru Meditation Error")
+    assert host.answers() == []
+    assert host.node.next_send() is None
+    assert host.hello()[1:] == [Log(3, "Guru Meditation Error")]
+
+
+def test_totals_and_uptime_are_those_of_the_moment_they_leave(host: Host) -> None:
+    host.send(GetStats())
+    host.send(Ping(1, 1))
+    host.now = 5_000
+    (stats, _) = host.answers()
+    assert (stats.uptime_us, stats.frames_in) == (4_000, 3)
+
+
+def test_config_leaves_what_it_does_not_name(host: Host) -> None:
+    host.send(Config(brightness=200, refractory_ms=50))
+    host.send(Config(fade_ms=400))
+    assert host.node.config == Config(200, 50, 400)
 
 
 def test_stats_and_log(host: Host) -> None:
