@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHES := beats cost clock
+BENCHES := beats cost clock lan
 
 .PHONY: demo test lint check system-test system-packages bench clean help
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ system-packages: # what those parts need from Debian; asks for nothing when it i
 
 bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines, a table on stderr
 
-bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock
+bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock, bench-lan
 	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$*
 
 clean: ## remove what make built
