@@ -20,8 +20,10 @@ Read in this order:
       clockwatch      pings out, answers in, the newest map, resets and steps
       clocksync       host to node clock: an estimate and its hard bound
       envelope        the polygon of all clocks that no measurement contradicts
+      likely          the line to expect among them
 
     trinity         the untimed dialect: when to say what to LightwaveOS
+    trinity_health  how well it is heard
     lightwave       its lines, as pure functions
 
     port            one thread that finds, opens, talks, and begins again
@@ -43,6 +45,8 @@ Read in this order:
     virtual_node    a node behind a pty, with a clock of its own: `k1edge node simulate`
     virtual/        what it is made of
       brain           what it thinks, in either dialect
-      lightwave_console  a little LightwaveOS
+      lightwave_console  a little LightwaveOS: its commands
+      lightwave_clock  its beat clock
+      lightwave_loop  its main loop, and what goes wrong there
       wire            a pty that can be unplugged, and the delay of a cable
 """

@@ -1,8 +1,11 @@
 """The untimed dialect: LightwaveOS v3's JSON lines, as its public firmware takes them.
 
 The node stamps a beat when it arrives, free-runs on the last tempo for ever and flashes on its own wrap of the phase. So the host sends no
-ticks; it sends, about once a beat and in mid-beat, the phase that will be true when the line arrives, and it sends `stop` whenever there is
+ticks; it sends, about once a beat, the phase that will be true when the line arrives, and it sends `stop` whenever there is
 nothing to follow: at once on connecting too, as a crash may have left the node following a tempo of yesterday.
+
+Why it cannot flash twice: every phase that is told lies below one half, and start means phase 0. So whatever the node's own phase had
+become, and however late the line comes, its next flash is more than half a beat of the tempo told away from the moment it heard us.
 
 Pure; owned by the port's thread.
 """
@@ -10,21 +13,28 @@ Pure; owned by the port's thread.
 import math
 from collections import deque
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum, auto
+from enum import Enum, auto
 from typing import Any
 
 from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
 from k1edge.link.identify import ASK_STATUS, DRAIN_NS
-from k1edge.link.lightwave import BOOT_MARKS, STOP, phase_line, playable_bpm, start_line
+from k1edge.link.lightwave import BOOT_MARKS, PHASE_STEPS, STOP, phase_line, playable_bpm, start_line
 from k1edge.link.lines import KeptText, LineBuffer, json_object, printable, readable, spoken
+from k1edge.link.trinity_health import TOLD, Health
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 TRANSPORT_NS = 2 * NS_PER_MS
 """From the write to the node's stamp: up to 1 ms of USB frame and about as much until its loop reads."""
 
-CORRECT_AT, CORRECT_UNTIL = 0.5, 0.7
-"""Phases between which a correction is sent: as far as can be from the wrap, where a step of the phase would flash twice or not at all."""
+LIGHT_NS = 9_300_000
+"""From a wrap in the node to light: half a frame at 120 a second, and 160 LEDs at 30 us with their latch. From its source; not measured."""
+
+CORRECT_AT, CORRECT_UNTIL = 90 / PHASE_STEPS, 0.45
+"""Phases between which a correction is sent: past the wrap, and below one half (see above). The first is one that the node knows exactly."""
+
+START_UNTIL = 0.25
+"""Start is sent on a beat, which becomes the node's phase 0, or up to here after it: what follows corrects before the node can wrap wrongly."""
 
 LINE_GAP_NS = 50 * NS_PER_MS
 """No more than 20 lines a second: the node's loop draws frames between two reads."""
@@ -46,25 +56,6 @@ MALFORMED_AFTER = 3
 
 MAX_KINDS = 32
 """Kinds of unknown replies kept apart; the rest count under one name."""
-
-
-class Health(StrEnum):
-    """How well the node is heard."""
-
-    DISCONNECTED = "DISCONNECTED"
-    OPEN_NO_RX = "OPEN_NO_RX"
-    RX_STALE = "RX_STALE"
-    RX_HEALTHY = "RX_HEALTHY"
-    RX_MALFORMED = "RX_MALFORMED"
-
-
-_TOLD: dict[Health, tuple[LinkState, str | None]] = {
-    Health.DISCONNECTED: (LinkState.CLOSED, "DISCONNECTED: no reply for 15 s; the port is to be reopened"),
-    Health.OPEN_NO_RX: (LinkState.HANDSHAKE, "OPEN_NO_RX: no reply since the node was identified or began anew"),
-    Health.RX_STALE: (LinkState.DEGRADED, "RX_STALE: no reply for 5 s; if this lasts, power-cycle the node"),
-    Health.RX_HEALTHY: (LinkState.READY, None),
-    Health.RX_MALFORMED: (LinkState.DEGRADED, "RX_MALFORMED: replies are no JSON; is another program on the port?"),
-}
 
 
 class _Sync(Enum):
@@ -102,7 +93,7 @@ class TrinitySession:
     def __init__(self, now: HostTime, *, firmware: str | None = None, transport_ns: int = TRANSPORT_NS) -> None:
         self.kept = KeptText()
         self.unknown_replies: dict[str, int] = {}  # by kind
-        self._transport_ns = transport_ns
+        self._ahead_ns = transport_ns + LIGHT_NS
         self._plan: BeatPlan | None = None
         self._sync = _Sync.UNKNOWN
         self._health = Health.OPEN_NO_RX
@@ -188,7 +179,7 @@ class TrinitySession:
         if plan is not None and self._sync is _Sync.STARTED and now >= self._correction_due_ns(plan):
             self._at.corrected_ns = now
             self._counters = replace(self._counters, sent=self._counters.sent + 1)
-            return phase_line(plan.bpm, plan.timeline.phase_at(now + self._transport_ns))
+            return phase_line(plan.bpm, plan.timeline.phase_at(now + self._ahead_ns))
         if now >= self._at.asked_ns + ASK_EVERY_NS:
             self._at.asked_ns = now
             return ASK_STATUS
@@ -204,23 +195,27 @@ class TrinitySession:
 
     def _sync_due_ns(self) -> int:
         """When start or stop is to be sent. A start waits for the reply to the stop before it, as a reply need not name its question."""
-        plan = self._playable()
+        plan, now = self._playable(), self._at.now_ns
         if self._sync is _Sync.STARTED and plan is not None:
             return plan.valid_until_ns
-        if self._sync is _Sync.STOPPED and plan is None:
-            return self._at.now_ns + STALE_NS
-        awaited = self._sync is _Sync.STOPPING or (self._sync is _Sync.STARTING and plan is not None)
-        return self._at.sync_ns + REPLY_NS if awaited else self._at.now_ns
+        if self._sync is _Sync.STOPPED:
+            return now + STALE_NS if plan is None else self._window_ns(plan, now, 0.0, START_UNTIL)
+        if self._sync is _Sync.STARTING and plan is not None:
+            return self._window_ns(plan, max(now, self._at.sync_ns + REPLY_NS), 0.0, START_UNTIL)
+        return self._at.sync_ns + REPLY_NS if self._sync is _Sync.STOPPING else now
 
     def _correction_due_ns(self, plan: BeatPlan) -> int:
-        """When the next phase is to be sent: now where the window is open, else when it opens next; not twice in one beat."""
-        line, now = plan.timeline, self._at.now_ns
-        earliest = self._at.corrected_ns + line.period / 2
-        arrival = max(now, earliest) + self._transport_ns
-        if now >= earliest and CORRECT_AT - 1e-6 <= line.phase_at(arrival) <= CORRECT_UNTIL:
-            return now
-        opens = math.ceil(line.beat_at(arrival) - CORRECT_AT) + CORRECT_AT
-        return math.ceil(line.time_at(opens)) - self._transport_ns
+        """When the next phase is to be sent; not twice in one beat."""
+        earliest_ns = max(self._at.now_ns, math.ceil(self._at.corrected_ns + plan.timeline.period / 2))
+        return self._window_ns(plan, earliest_ns, CORRECT_AT, CORRECT_UNTIL)
+
+    def _window_ns(self, plan: BeatPlan, earliest_ns: int, opens: float, shuts: float) -> int:
+        """The first moment from `earliest_ns` on to send what shall meet the light between two phases of the beat."""
+        line, free_ns = plan.timeline, max(earliest_ns, self._free_ns())
+        met = free_ns + self._ahead_ns
+        if opens - 1e-6 <= line.phase_at(met) <= shuts:
+            return free_ns
+        return math.ceil(line.time_at(math.ceil(line.beat_at(met) - opens) + opens)) - self._ahead_ns
 
     def _line_due_ns(self) -> int:
         due = min(self._sync_due_ns(), self._at.asked_ns + ASK_EVERY_NS)
@@ -292,7 +287,7 @@ class TrinitySession:
             self._health = Health.RX_STALE
         elif self._malformed_run >= MALFORMED_AFTER:
             self._health = Health.RX_MALFORMED
-        told = _TOLD[self._health]
+        told = TOLD[self._health]
         if self._health is Health.RX_HEALTHY and self._refusal is not None:
             told = (LinkState.DEGRADED, self._refusal)
         if told != self._told:

@@ -59,7 +59,7 @@ def test_fault_47_what_a_crash_left_running_is_stopped_first_thing() -> None:
     with VirtualNode("trinity") as virtual:
         console = virtual.brain.console
         assert isinstance(console, LightwaveConsole)
-        console.external = True
+        console.clock.external = True
         with serial_node(virtual.path) as node:
             eventually(ready(node))
             assert not console.external

@@ -144,7 +144,7 @@ def test_closing_releases_the_node() -> None:
     table.run(2_000)
     console = table.brain.console
     table.session.close(at(table.now_ms))
-    table.run(1)
+    table.run(5)
     assert console.lines[-1] + b"\n" == STOP
 
 

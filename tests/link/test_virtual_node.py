@@ -10,6 +10,7 @@ from k1edge.events import FlashReport
 from k1edge.link.dialect import ClockUpdated
 from k1edge.link.identify import ASK_STATUS, START_BINARY
 from k1edge.link.lightwave import STOP, phase_line, start_line
+from k1edge.link.virtual.lightwave_clock import FRAME_US, LightwaveClock
 from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.link.virtual.wire import DelayLine
 from k1edge.link.virtual_node import VirtualNode
@@ -60,28 +61,44 @@ def test_unknown_dialects_are_refused() -> None:
 def test_stray_characters_and_torn_lines_are_remembered() -> None:
     console = LightwaveConsole()
     assert console.receive(b" x", 0) == []
-    assert console.receive(b'{"type":"trinity.sy', 1) == []
+    assert console.receive(b'{"type":"trinity.sy', 1) == [b'{"type":"error","success":false,"error":"IncompleteInput"}\n']
     assert console.receive(b'nc","action":"start"}\n', 2) == []
     assert bytes(console.strays) == b' x{"type":"trinity.sync","action":"start"}'
+    assert console.settings_changed == len(b' xnc","action":"start"}')
     assert not console.external
 
 
-def test_its_beat_clock_free_runs_and_flashes_on_the_wrap() -> None:
+def test_its_beat_clock_free_runs_and_flashes_in_the_frame_after_the_wrap() -> None:
     console = LightwaveConsole()
+    clock = console.clock
     console.receive(phase_line(120, 0.25), 0)  # nothing before start
-    assert console.flash(10**9) is None
+    assert clock.next_flash_us() is None
     console.receive(start_line(120), 10**9)
-    console.receive(phase_line(120, 0.5), 10**9)
-    first = console.next_wrap_us()
-    assert first is not None
-    assert abs(first - (10**9 + 250_000)) < 500_000 / 255
-    assert console.flash(first - 1) is None
-    assert console.flash(first + 3) == first
-    assert console.next_wrap_us() == first + 500_000
-    assert console.flash(first + 5_100_000) == first + 500_000  # it slept: one flash, not nine
-    assert console.flash(first + 5_100_000) is None
-    console.receive(STOP, first + 5_100_000)
-    assert console.next_wrap_us() is None
+    assert clock.confidence == 1.0
+    console.receive(phase_line(120, 0.4), 10**9)
+    wrap = 10**9 + 300_000
+    frame = clock.next_flash_us()
+    assert frame is not None
+    assert 0 <= frame - wrap < FRAME_US
+    assert clock.flash(frame - FRAME_US) is None
+    assert clock.flash(frame) == wrap
+    assert clock.flash(frame) is None
+    assert clock.flash(wrap + 5_100_000) == wrap + 500_000  # it stood still: one flash, not ten
+    assert clock.next_flash_us() == -(-(wrap + 5_500_000) // FRAME_US) * FRAME_US
+    console.receive(STOP, wrap + 5_100_000)
+    assert clock.next_flash_us() is None
+    assert clock.flash(10**12) is None
+
+
+def test_a_late_tick_flashes_twice_and_a_new_phase_swallows_a_wrap() -> None:
+    clock = LightwaveClock()
+    clock.start(120, 0)
+    assert clock.flash(500_100) == 500_000
+    clock.beat(120, 0.0, 520_000, tick=True)
+    assert clock.flash(530_000) == 520_000
+    assert clock.flash(1_019_000) is None
+    clock.beat(120, 0.5, 1_020_500, tick=False)  # after the wrap, before its frame
+    assert clock.flash(1_021_000) is None
 
 
 def test_bad_beats_are_dropped_in_silence() -> None:
@@ -89,7 +106,7 @@ def test_bad_beats_are_dropped_in_silence() -> None:
     console.receive(start_line(120), 0)
     for bpm, phase in [(29, 0.1), (301, 0.1), ("120", 0.1), (100, 1.0), (100, -0.1), (100, None)]:
         assert console.receive(json.dumps({"type": "trinity.beat", "bpm": bpm, "beat_phase": phase}).encode(), 1) == []
-    assert console.bpm == 120
+    assert console.clock.bpm == 120
 
 
 @pytest.mark.parametrize("seed", range(5))

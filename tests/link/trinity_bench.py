@@ -7,6 +7,7 @@ import pytest
 from k1edge.events import BeatPlan, Timeline
 from k1edge.link.dialect import LinkEvent
 from k1edge.link.trinity import TrinitySession
+from k1edge.link.virtual.lightwave_clock import LED_TX_US
 from k1edge.link.virtual.lightwave_console import LightwaveConsole
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
@@ -51,8 +52,10 @@ class Bench:
                     self.session.receive_data(reply, HostTime(self.now))
 
     def flash(self, until_us: int) -> None:
-        while (due := self.console.flash(until_us)) is not None:
-            self.flashes_us.append(due)
+        clock = self.console.clock
+        while (frame_us := clock.next_flash_us()) is not None and frame_us <= until_us:
+            clock.flash(frame_us)
+            self.flashes_us.append(frame_us + LED_TX_US)
 
     def run(self, until: HostTime) -> None:
         """Call the session at its deadlines only; a deadline that stays where nothing is sent would loop for ever."""

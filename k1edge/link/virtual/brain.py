@@ -1,13 +1,19 @@
 """What a virtual node thinks, in either dialect: bytes and its own time in, bytes and flashes out. Pure; owned by the node's thread."""
 
+import random
 from dataclasses import dataclass
 from typing import Protocol
 
 from k1edge.link.node.console import NodeConsole
 from k1edge.link.node.core import IDLE_AFTER_US, NodeCore
 from k1edge.link.node.reports import NodeIdentity
+from k1edge.link.virtual.lightwave_clock import LED_TX_US
 from k1edge.link.virtual.lightwave_console import LightwaveConsole
+from k1edge.link.virtual.lightwave_loop import Hazards, LightwaveLoop
 from k1edge.timebase import NodeTime
+
+BOOT_US = 1_200_000
+"""How long a LightwaveOS takes from its reset until it reads its port; a guess."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +54,42 @@ class Brain(Protocol):
 
 
 class LightwaveBrain:
-    """The untimed firmware."""
+    """The untimed firmware.
 
-    def __init__(self) -> None:
+    Args:
+        hazards: what goes wrong in its main loop.
+        seed: of when.
+        deaf_until_us: it boots until then.
+    """
+
+    def __init__(self, hazards: Hazards | None = None, seed: int = 1, deaf_until_us: int = 0) -> None:
         self.console = LightwaveConsole()
         self.binary = False
-        self._replies: list[bytes] = []
+        self.loop = LightwaveLoop(self.console, hazards or Hazards(), random.Random(seed))  # noqa: S311 - seeded mishaps, not cryptography
+        self.loop.deaf_until_us = deaf_until_us
 
     def receive(self, data: bytes, now: NodeTime) -> None:
-        """Execute one burst."""
-        self._replies += self.console.receive(data, now)
+        """One burst has come in; the loop reads it when it gets there."""
+        self.loop.arrive(data, now)
 
     def data_to_send(self, now: NodeTime) -> list[bytes]:
         """The replies so far."""
-        del now
-        replies, self._replies = self._replies, []
-        return replies
+        return self.loop.run(now)
 
     def next_due(self) -> NodeTime | None:
-        """The next wrap of the phase."""
-        due = self.console.next_wrap_us()
-        return None if due is None else NodeTime(due)
+        """The nearer of the next pass of its loop and the next frame that flashes."""
+        dues = [due for due in (self._frame_us(), self.loop.next_due()) if due is not None]
+        return NodeTime(min(dues)) if dues else None
 
     def flash(self, now: NodeTime) -> list[VirtualFlash]:
-        """Flash on the wrap; light is seen as soon as it is sent."""
-        due = self.console.flash(now)
-        return [] if due is None else [VirtualFlash(None, NodeTime(due), now)]
+        """Draw the frame that is due; light is seen when the LEDs have been sent."""
+        frame_us = self._frame_us()
+        due_us = None if frame_us is None or now < frame_us else self.console.clock.flash(now)
+        return [] if due_us is None else [VirtualFlash(None, NodeTime(due_us), NodeTime(now + LED_TX_US))]
+
+    def _frame_us(self) -> int | None:
+        frame_us = self.console.clock.next_flash_us()
+        return None if frame_us is None else max(frame_us, self.loop.stalled_until_us)
 
 
 class K1LinkBrain:
@@ -132,6 +148,6 @@ def make_brain(dialect: str, identity: NodeIdentity, started: NodeTime, *, annou
     if dialect == "k1link":
         return K1LinkBrain(identity, started, announce=announce)
     if dialect == "trinity":
-        return LightwaveBrain()
+        return LightwaveBrain(deaf_until_us=started + BOOT_US if announce else 0)
     msg = f'a virtual node speaks "k1link" or "trinity", not {dialect!r}'
     raise ValueError(msg)

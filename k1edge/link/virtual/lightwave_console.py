@@ -1,109 +1,83 @@
-"""A little LightwaveOS: the console and the beat clock of the K1 firmware in the field, as far as a host can tell. Pure.
+"""A little LightwaveOS: the console of the K1 firmware in the field, as far as a host can tell. Pure.
 
-For the virtual node and for tests; owned by the thread that owns the node. It is as easily upset as the real one: whatever is in the
-buffer when it runs dry is executed, half a line included, and text that is no JSON is taken character by character as key presses.
+For the virtual node and for tests; owned by the thread that owns the node. It is as easily upset as the real one: what its loop has read
+is executed, half a line included, and text that is no JSON is taken as key presses. Pessimistic in one thing: every character of such
+text counts, where the real one spares some.
 """
 
 import json
-import math
 from collections import deque
 from typing import Any
 
 from k1edge.link.lightwave import playable_bpm
 from k1edge.link.lines import json_object
+from k1edge.link.virtual.lightwave_clock import LightwaveClock
 
 STATUS = {"effectCount": 101, "version": "3.0.0-virtual", "ledCount": 320}
 LINES_KEPT = 1_000
 STRAYS_KEPT = 1_000
 
 
-class Console:
-    """The ASCII side of a node: what came in, and what it answers.
+class LightwaveConsole:
+    """Lines in, replies out, and the beat clock that they set."""
 
-    Args:
-        status: `data` of the answer to device.getStatus.
-    """
-
-    def __init__(self, status: dict[str, Any]) -> None:
-        self.strays: deque[int] = deque(maxlen=STRAYS_KEPT)  # bytes taken as key presses
+    def __init__(self) -> None:
+        self.strays: deque[int] = deque(maxlen=STRAYS_KEPT)  # bytes that were no whole command
+        self.settings_changed = 0  # by key presses that nobody meant
         self.lines: deque[bytes] = deque(maxlen=LINES_KEPT)  # executed, whole or not
-        self._status = status
+        self.clock = LightwaveClock()
+        self.busy = False  # the renderer's queue is full: sync answers `dispatched` false, a beat is lost in silence
 
     def receive(self, data: bytes, now_us: int) -> list[bytes]:
         """Execute what one burst brought, its unfinished end too; return the replies."""
-        replies = []
-        for line in data.replace(b"\r", b"").split(b"\n"):
-            if not line:
-                continue
-            self.lines.append(line)
-            command = json_object(line) if line.startswith(b"{") else None
-            if command is None:
-                self.strays.extend(line)
-            elif (reply := self.execute(command, now_us)) is not None:
-                replies.append(json.dumps(reply, separators=(",", ":")).encode() + b"\n")
-        return replies
+        return [reply for line in data.replace(b"\r", b"\n").split(b"\n") if (reply := self.enter(line, now_us)) is not None]
 
-    def execute(self, command: dict[str, Any], now_us: int) -> dict[str, Any] | None:
+    def enter(self, line: bytes, now_us: int) -> bytes | None:
+        """Execute what was read of a line; return the reply, None for those without."""
+        if not line:
+            return None
+        self.lines.append(line)
+        command = json_object(line) if line.startswith(b"{") else None
+        if command is not None:
+            reply = self._execute(command, now_us)
+        else:
+            self.strays.extend(line)
+            torn = line.startswith(b"{")
+            self.settings_changed += 0 if torn else sum(32 <= key < 127 for key in line)
+            reply = {"type": "error", "success": False, "error": "IncompleteInput"} if torn else None
+        return None if reply is None else json.dumps(reply, separators=(",", ":")).encode() + b"\n"
+
+    @property
+    def external(self) -> bool:
+        """Whether it follows somebody."""
+        return self.clock.external
+
+    def _execute(self, command: dict[str, Any], now_us: int) -> dict[str, Any] | None:
         """Carry out one command; return its reply, None for those without."""
-        del now_us
-        if command.get("type") == "device.getStatus":
-            return {"type": "device.getStatus", "success": True, "data": self._status}
-        return {"type": "error", "success": False, "error": {"code": "UNKNOWN_COMMAND"}}
-
-
-class LightwaveConsole(Console):
-    """The console with its beat clock: follows `trinity.beat` in external mode, free-runs for ever, flashes on the wrap of its phase."""
-
-    def __init__(self) -> None:
-        super().__init__(STATUS)
-        self.external = False
-        self.bpm = 120.0
-        self._phase = 0.0  # at _phase_us
-        self._phase_us = 0.0
-
-    def execute(self, command: dict[str, Any], now_us: int) -> dict[str, Any] | None:
-        """Carry out one command."""
-        kind = command.get("type")
-        if kind == "trinity.beat":
-            self._beat(command, now_us)
-            return None
-        if kind == "trinity.sync":
-            return self._sync(command, now_us)
-        return super().execute(command, now_us)
-
-    def phase_at(self, now_us: float) -> float:
-        """Phase in [0, 1) at `now_us`."""
-        return (self._phase + (now_us - self._phase_us) * self.bpm / 60e6) % 1.0
-
-    def next_wrap_us(self) -> int | None:
-        """When the phase wraps next, after the last phase that was set or flashed; None outside external mode."""
-        return self._phase_us_ahead(1.0 - self._phase) if self.external else None
-
-    def flash(self, now_us: int) -> int | None:
-        """Wrap if it is time: the moment of the wrap, from which the next beat counts; None if it is not."""
-        due = self.next_wrap_us()
-        if due is None or now_us < due:
-            return None
-        stalled = now_us - due >= 60e6 / self.bpm  # then it goes on from now: one flash a loop, not all those it slept through
-        self._phase, self._phase_us = (self.phase_at(now_us), float(now_us)) if stalled else (0.0, float(due))
-        return due
-
-    def _phase_us_ahead(self, phase: float) -> int:
-        return math.ceil(self._phase_us + phase * 60e6 / self.bpm)
+        match command.get("type"):
+            case "device.getStatus":
+                return {"type": "device.getStatus", "success": True, "data": STATUS}
+            case "trinity.sync":
+                return self._sync(command, now_us)
+            case "trinity.beat":
+                self._beat(command, now_us)
+                return None
+        return {"type": "error", "success": False, "error": "unknown command type"}
 
     def _sync(self, command: dict[str, Any], now_us: int) -> dict[str, Any]:
-        action, bpm = command.get("action"), command.get("bpm", self.bpm)
-        taken = action == "stop" or (action == "start" and isinstance(bpm, int | float) and playable_bpm(bpm))
-        if taken:
-            self.external = action == "start"
-            if self.external:
-                self._phase, self._phase_us, self.bpm = self.phase_at(now_us), float(now_us), float(bpm)
-        return {"type": "trinity.sync", "success": True, "data": {"action": action, "dispatched": taken}}
+        action, bpm = command.get("action"), command.get("bpm", 120.0)
+        if action not in {"start", "stop"}:
+            return {"type": "error", "success": False, "error": "invalid action"}
+        taken = not self.busy and isinstance(bpm, int | float)
+        if taken and action == "stop":
+            self.clock.stop()
+        elif taken:
+            self.clock.start(float(bpm), now_us)
+        return {"type": "trinity.sync", "requestId": "", "success": True, "data": {"action": action, "dispatched": taken}}
 
     def _beat(self, command: dict[str, Any], now_us: int) -> None:
-        bpm, phase = command.get("bpm"), command.get("beat_phase", 0.0 if command.get("tick") else None)
-        if not self.external or not isinstance(bpm, int | float) or not playable_bpm(bpm):
+        bpm, phase = command.get("bpm", 120.0), command.get("beat_phase", 0.0)
+        if not isinstance(bpm, int | float) or not playable_bpm(bpm) or not isinstance(phase, int | float) or not 0.0 <= phase < 1.0:
             return
-        if not isinstance(phase, int | float) or not 0.0 <= phase < 1.0:
-            return
-        self.bpm, self._phase, self._phase_us = float(bpm), round(phase * 255) / 255, float(now_us)
+        if not self.busy:
+            self.clock.beat(float(bpm), float(phase), now_us, tick=command.get("tick") is True)
