@@ -271,6 +271,7 @@ class Daemon:
         node = None if self._node is None else self._node.status()
         for alert in self.drift.look(drift_facts(self._source.health(), self.conductor, node, now), now).alerts:
             log.warning("alert" if alert.end_ns is None else "alert over", **alert.model_dump(mode="json"))
+            self._lan.alerted(alert)
 
     def _notify(self, now: HostTime) -> None:
         snapshot = self.snapshot()

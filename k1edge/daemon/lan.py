@@ -14,7 +14,7 @@ from k1edge.config import Settings
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.hearing import Heard
 from k1edge.events import FlashReport
-from k1edge.snapshot import NetworkStatus, Snapshot
+from k1edge.snapshot import Alert, NetworkStatus, Snapshot
 
 if TYPE_CHECKING:
     from k1edge.daemon.station import Station
@@ -99,6 +99,10 @@ class Lan:
     def flashed(self, report: FlashReport) -> None:
         """Take what became of a beat."""
         self._tell(lambda station: station.each(lambda part: part.flashed(report)))
+
+    def alerted(self, alert: Alert) -> None:
+        """Take an alert that began, grew or ended."""
+        self._tell(lambda station: station.alerted(alert))
 
     def lagged(self, lag_ns: int) -> None:
         """Take how late the event loop ran its last tick."""

@@ -4,6 +4,7 @@ import json
 import os
 import uuid
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -35,6 +36,18 @@ def load_identity(state_dir: Path, configured_id: str = "") -> str:
 
 
 def _read(path: Path) -> str | None:
+    stored = read_json(path)
+    if stored is None:
+        return None
+    identity = stored.get("id")
+    if isinstance(identity, str) and 1 <= len(identity) <= 64 and identity.isprintable():
+        return identity
+    set_aside(path)
+    return None
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a file of ours; None where there is none, or none that can be read. A damaged file is set aside."""
     try:
         with path.open("rb") as file:
             text = file.read(_MOST_BYTES)
@@ -44,18 +57,23 @@ def _read(path: Path) -> str | None:
         log.warning("state can't be read", path=str(path), why=str(error))
         return None
     try:
-        identity = json.loads(text)["id"]
-        if isinstance(identity, str) and 1 <= len(identity) <= 64 and identity.isprintable():
-            return identity
-    except (ValueError, KeyError, TypeError):
-        pass
+        stored = json.loads(text)
+    except (ValueError, RecursionError):
+        stored = None
+    if isinstance(stored, dict):
+        return stored
+    set_aside(path)
+    return None
+
+
+def set_aside(path: Path) -> None:
+    """Rename a damaged file, for whoever wants to know why."""
     aside = path.with_suffix(".json.bad")
-    log.warning("state was damaged; starting with a new identity", path=str(path), kept_as=str(aside))
+    log.warning("state was damaged; starting without it", path=str(path), kept_as=str(aside))
     try:
         path.replace(aside)
     except OSError as error:
         log.warning("the damaged state can't be set aside", path=str(path), why=str(error))
-    return None
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -20,7 +20,7 @@ from k1edge.report.guard import Guard, GuardedApp
 from k1edge.report.lan import LanServer
 from k1edge.report.part import LanPart, Surroundings
 from k1edge.report.telemetry import HelloMessage
-from k1edge.snapshot import NetworkStatus, Snapshot
+from k1edge.snapshot import Alert, NetworkStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, HostTime
 
 log = structlog.get_logger(__name__)
@@ -106,6 +106,10 @@ class Station:
             for each in fresh:
                 self.feed.beat(each.beat, HostTime(each.at_ns + offset_ns), offset_ns / NS_PER_MS, now, wall_ns)
         self.each(lambda part: part.hopped(dsp_ns))
+
+    def alerted(self, alert: Alert) -> None:
+        """Publish an alert that began, grew or ended."""
+        self.feed.alert(alert, HostTime(time.monotonic_ns()), time.time_ns())
 
     def each(self, tell: Callable[[LanPart], None]) -> None:
         """Tell every part something."""

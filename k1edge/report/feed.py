@@ -8,8 +8,8 @@ from collections.abc import Callable
 import structlog
 
 from k1edge.events import Beat
-from k1edge.report.telemetry import Alert, AlertMessage, BeatMessage, HostSigns, Message, telemetry_of, wall_ms_at
-from k1edge.snapshot import Snapshot
+from k1edge.report.telemetry import AlertMessage, BeatMessage, HostSigns, Message, telemetry_of, wall_ms_at
+from k1edge.snapshot import Alert, Snapshot
 from k1edge.timebase import NS_PER_MS, HostTime
 
 log = structlog.get_logger(__name__)
@@ -31,8 +31,8 @@ class Feed:
         self.identity = identity
         self.seq = 0  # of the newest message
         self.signs = HostSigns()  # the newest
-        self.alerts: dict[int, Alert] = {}  # those that have not ended, by id
         self.failures: dict[str, str] = {}  # listeners that raised, and what
+        self._open: set[int] = set()  # alerts that began and have not ended
         self._listeners: dict[Listener, None] = {}
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -48,7 +48,7 @@ class Feed:
     def telemetry(self, snapshot: Callable[[], Snapshot], wall_ns: int) -> None:
         """Publish the picture of this moment; `wall_ns` is Unix time now."""
         if self._listeners:
-            self._publish(telemetry_of(snapshot(), self._next(), wall_ns, self.signs, tuple(self.alerts.values())))
+            self._publish(telemetry_of(snapshot(), self._next(), wall_ns, self.signs))
 
     def beat(self, beat: Beat, due: HostTime, offset_ms: float, now: HostTime, wall_ns: int) -> None:
         """Publish a committed beat; `due` is when its light shall be seen."""
@@ -73,14 +73,10 @@ class Feed:
         )
 
     def alert(self, alert: Alert, now: HostTime, wall_ns: int) -> None:
-        """Publish that an alert began, changed or ended: whether it is known and whether it has an end tells which."""
-        known = alert.alert_id in self.alerts
-        if alert.end_monotonic_ns is None:
-            self.alerts[alert.alert_id] = alert
-        else:
-            self.alerts.pop(alert.alert_id, None)
+        """Publish that an alert began, grew more severe, or ended."""
+        event = "end" if alert.end_ns is not None else "grow" if alert.id in self._open else "begin"
+        (self._open.discard if event == "end" else self._open.add)(alert.id)
         if self._listeners:
-            event = "end" if alert.end_monotonic_ns is not None else "change" if known else "begin"
             stamp = {"id": self.identity, "seq": self._next(), "wall_ms": wall_ns / NS_PER_MS, "monotonic_ns": now}
             self._publish(AlertMessage.model_validate({**stamp, "event": event, "alert": alert}))
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from k1edge.snapshot import DriftStatus, Snapshot
+from k1edge.snapshot import Alert, DriftStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, HostTime
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -56,24 +56,11 @@ class BeatMessage(_Message):
     offset_ms: float
 
 
-class Alert(_Frozen):
-    """Something is wrong, or was. `cause` is which part is to blame, as far as it is known."""
-
-    alert_id: int
-    what: Annotated[str, Field(description="the field that left its range, such as drift_ms")]
-    severity: Literal["amber", "alert", "red"]
-    value: float | None
-    cause: str | None
-    begin_monotonic_ns: int
-    end_monotonic_ns: int | None
-    text: str
-
-
 class AlertMessage(_Message):
-    """An alert begins, changes its severity, or ends."""
+    """An alert begins, grows more severe, or ends."""
 
     type: Literal["alert"] = "alert"
-    event: Literal["begin", "change", "end"]
+    event: Literal["begin", "grow", "end"]
     alert: Alert
 
 
@@ -110,7 +97,7 @@ class AudioTelemetry(_Frozen):
 
 
 class TelemetryMessage(_Message):
-    """Everything at one moment. `beat_phase` is 0 on the beat; `cpu_share` is of one core, over the last second."""
+    """Everything at one moment. `beat_phase` is 0 on the beat; `cpu_share` is of one core, over the last second; `alerts` are the open ones."""
 
     type: Literal["telemetry"] = "telemetry"
     state: Literal["starting", "running", "degraded", "stopping"]
@@ -147,7 +134,7 @@ class HostSigns(_Frozen):
     temperature_c: float | None = None
 
 
-def telemetry_of(snapshot: Snapshot, seq: int, wall_ns: int, signs: HostSigns, alerts: tuple[Alert, ...] = ()) -> TelemetryMessage:
+def telemetry_of(snapshot: Snapshot, seq: int, wall_ns: int, signs: HostSigns) -> TelemetryMessage:
     """The message that a snapshot makes; `wall_ns` is Unix time at `snapshot.monotonic_ns`."""
     beat, process = snapshot.beat, snapshot.process
     return TelemetryMessage(
@@ -173,7 +160,7 @@ def telemetry_of(snapshot: Snapshot, seq: int, wall_ns: int, signs: HostSigns, a
         rss_mb=process.rss_mb,
         loop_lag_ms=process.loop_lag_ms,
         temperature_c=signs.temperature_c,
-        alerts=alerts,
+        alerts=snapshot.alerts.open,
     )
 
 
