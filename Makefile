@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHES := beats cost clock lan
 
-.PHONY: demo test lint check system-test system-packages bench clean help
+.PHONY: demo test lint check c-library system-test system-packages bench clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,7 +33,12 @@ lint: $(VENV)/.dev ## ruff, mypy, the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test ## what must hold before a commit
+check: lint test c-library ## what must hold before a commit
+
+c-library: ## the node's side in C, by every compiler that is here: its tests, sanitizers, size
+	@if command -v gcc >/dev/null || command -v clang >/dev/null || command -v cc >/dev/null; then \
+		$(MAKE) --no-print-directory -C firmware_bridge check; \
+	else echo "skipped: the C library; no C compiler is installed (Debian: gcc libc6-dev)" >&2; fi
 
 system-test: system-packages $(VENV)/.dev ## the whole program on real parts: sound server, PortAudio, systemd
 	$(BIN)/pytest -m system $(ARGS) tests/system
@@ -47,4 +52,4 @@ bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock, benc
 	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$*
 
 clean: ## remove what make built
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf firmware_bridge/build $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,5 +1,7 @@
 /* Frames: 00, COBS of header, payload and CRC-32, 00. Both ways in place, since a frame is shorter than 254 bytes: a COBS block is then the
- * data with each 00 replaced by the distance to the next one, and one such distance before it. */
+ * data with each 00 replaced by the distance to the next one, and one such distance before it.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>

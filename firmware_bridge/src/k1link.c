@@ -1,4 +1,6 @@
-/* The calls of k1link.h: bytes and time in, flashes and bytes out. */
+/* The calls of k1link.h: bytes and time in, flashes and bytes out.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
-/* The ASCII side: the two lines that a host says before frames, found without keeping any text. */
+/* The ASCII side: the two lines that a host says before frames, found without keeping any text.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>

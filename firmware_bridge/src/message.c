@@ -1,4 +1,6 @@
-/* What each frame from the host brings about. Refused: unknown, short, out of range, stale, of another session or version; without effect. */
+/* What each frame from the host brings about. Refused: unknown, short, out of range, stale, of another session or version; without effect.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>

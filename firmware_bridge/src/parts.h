@@ -1,5 +1,7 @@
 /* What the parts of the library know of each other. Read in this order: k1link (the calls), line (ASCII), frame (COBS, CRC, the decoder),
- * message (what each frame from the host brings about), reply (what is sent), queue (beats), report (how they ended). */
+ * message (what each frame from the host brings about), reply (what is sent), queue (beats), report (how they ended).
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #ifndef K1LINK_PARTS_H
 #define K1LINK_PARTS_H
 

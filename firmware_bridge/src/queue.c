@@ -1,4 +1,6 @@
-/* What the node has still to flash: revisions, freezing, lateness, refractory time; one end for each beat. */
+/* What the node has still to flash: revisions, freezing, lateness, refractory time; one end for each beat.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>

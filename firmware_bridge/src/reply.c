@@ -1,4 +1,6 @@
-/* Answers: what each needs of its request is kept, the rest is filled in when it is sent. */
+/* Answers: what each needs of its request is kept, the rest is filled in when it is sent.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
-/* How beats ended, each told in three frames: at once, then again by itself or along with newer ends. */
+/* How beats ended, each told in three frames: at once, then again by itself or along with newer ends.
+ *
+ * SPDX-License-Identifier: GPL-3.0-or-later */
 #include "parts.h"
 
 #include <string.h>
