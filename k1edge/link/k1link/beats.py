@@ -28,6 +28,9 @@ MOVED_US = 50
 REFRESH_NS = 200 * NS_PER_MS
 """Say the pending beats again after this long: a lost frame then costs no flash."""
 
+LOSING_REFRESH_NS = 25 * NS_PER_MS
+"""The same while the line loses frames: a beat is then told up to 60 times."""
+
 PACE_NS = 25 * NS_PER_MS
 """Least time between two BEATS: 40 a second are 2.8 kB, a quarter of the slowest line."""
 
@@ -83,6 +86,8 @@ class BeatLedger:
     """ends not yet taken by the owner, oldest first"""
     revision: int = 0
     """of the newest BEATS"""
+    refresh_ns: int = REFRESH_NS
+    """set by the owner: the line loses frames, or not"""
     stray_reports: int = 0
     """reports of beats that had ended or were never sent: repeats, mostly"""
     _pending: dict[int, Pending] = field(default_factory=dict)
@@ -167,7 +172,7 @@ class BeatLedger:
             if self._stale or any(beat.node_us is None for beat in upcoming):
                 times.append(last_ns + PACE_NS)
             elif any(beat.planned.due_ns - now > FREEZE_NS for beat in upcoming):
-                times.append(last_ns + REFRESH_NS)
+                times.append(last_ns + self.refresh_ns)
         return HostTime(min(times)) if times else None
 
     def report(self, report: WireReport, clock: ClockMap | None) -> bool:
@@ -235,7 +240,7 @@ class BeatLedger:
             self._stale
             or any(beat.node_us is None for beat in upcoming)
             or any(abs(clock.to_node.forward(beat.planned.due_ns) - (beat.node_us or 0)) > MOVED_US for beat in open_ones)
-            or (bool(open_ones) and since_ns >= REFRESH_NS)
+            or (bool(open_ones) and since_ns >= self.refresh_ns)
         )
 
     def _was_played(self, planned: PlannedBeat, plan: BeatPlan) -> bool:

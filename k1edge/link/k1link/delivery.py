@@ -35,6 +35,13 @@ CROWD_NS = 100 * NS_PER_MS
 """After this an unanswered ping of a burst holds nobody back: it is lost."""
 
 
+LOSS_NS = NS_PER_S
+"""A ping unanswered for between CROWD_NS and this long says that the line loses frames."""
+
+LOSING_GAP_NS = 25 * NS_PER_MS
+"""Most between two pings while it does: of 40 a second some come through, and 2 kB a second are a fifth of the slowest line."""
+
+
 @dataclass(slots=True)
 class RoundTrip:
     """Retransmission timeout from measured round trips (RFC 6298)."""
@@ -161,6 +168,10 @@ class Pinger:
         self._burst_left, self._next_ns = 0, None
         self._unanswered.clear()
 
+    def losing(self, now: HostTime) -> bool:
+        """Whether the line has just lost a ping or its answer."""
+        return any(CROWD_NS <= now - sent_ns < LOSS_NS for sent_ns in self._unanswered.values())
+
     def due(self, now: HostTime) -> bool:
         """True where a ping may go out, if nothing else wants to."""
         return self._next_ns is not None and now >= self._next_ns
@@ -176,7 +187,8 @@ class Pinger:
             self._burst_left -= 1
         else:
             self._gap_ns = min(PING_GAP_NS, self._gap_ns * GAP_GROWTH)
-        later_ns = now + round(self._gap_ns * (0.8 + 0.4 * phase))
+        gap_ns = min(self._gap_ns, LOSING_GAP_NS) if self.losing(now) else self._gap_ns
+        later_ns = now + round(gap_ns * (0.8 + 0.4 * phase))
         self._next_ns = later_ns - later_ns % NS_PER_MS + round(phase * NS_PER_MS)
         ping = Ping(self._n, now)
         self._n = (self._n + 1) & 0xFFFFFFFF

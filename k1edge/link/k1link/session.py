@@ -2,12 +2,14 @@
 
 | state        | entered                                                         | what goes out                      |
 |--------------|-----------------------------------------------------------------|------------------------------------|
-| HANDSHAKE    | start; the node reset, its clock stepped, a request unanswered  | HELLO, five tries                  |
+| HANDSHAKE    | start; the node reset, its clock stepped, a request unanswered* | HELLO, five tries                  |
 | SYNCING      | HELLO_ACK                                                       | CONFIG, a burst of pings           |
 | READY        | the burst is over and half of it was answered                   | BEATS, pings, GET_STATS every 10 s |
 | DEGRADED     | no PONG for 2 s; a clock that stands still or steps repeatedly  | pings; no new beats                |
 | CLOSED       | no PONG for 5 s, no answer to HELLO: the port is to be reopened | nothing                            |
 | INCOMPATIBLE | another major version                                           | nothing                            |
+
+* CONFIG or BLACKOUT; GET_STATS is asked again at its time.
 
 A new session makes the node forget what it had queued; beats whose time is still to come are told again. Reports say each end three
 times; one that is lost for good ends as missed 1 s after its time. Pure: bytes and time are arguments. Owned by the port's thread.
@@ -18,9 +20,11 @@ from itertools import islice
 
 from k1edge.events import BeatPlan, ClockMap
 from k1edge.link.dialect import LinkCounters, LinkEvent, LinkState, NodeSaid
+from k1edge.link.k1link.beats import LOSING_REFRESH_NS, REFRESH_NS
 from k1edge.link.k1link.messages import Beats, Blackout, Config, GetStats, Hello
 from k1edge.link.k1link.peer import DEAD, MET, K1Peer
 from k1edge.link.lines import KEPT_BYTES, LineBuffer, newest, printable, readable, spoken
+from k1edge.link.rates import RateMemory
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 SILENT_NS = 2 * NS_PER_S
@@ -42,13 +46,21 @@ class K1LinkSession:
         session_id: 1 to 65535, number of the first session; by default taken from the nonce.
         host_name: for people who look at the node.
         config: how the node shall flash; None leaves it alone.
+        rates: of the clocks of nodes met before; learns this one's.
     """
 
     def __init__(
-        self, now: HostTime, *, nonce: int, session_id: int | None = None, host_name: str = "", config: Config | None = None
+        self,
+        now: HostTime,
+        *,
+        nonce: int,
+        session_id: int | None = None,
+        host_name: str = "",
+        config: Config | None = None,
+        rates: RateMemory | None = None,
     ) -> None:
         self.timed = True
-        self.peer = K1Peer(now, nonce, session_id, host_name, config)
+        self.peer = K1Peer(now, nonce, session_id, host_name, config, rates or RateMemory())
         self._plan: BeatPlan | None = None  # the newest; the ledger has it while READY
         self._now = now  # newest time seen
         self._stats_ns = now  # newest GET_STATS
@@ -176,6 +188,7 @@ class K1LinkSession:
         if self.peer.state in DEAD:
             return
         self.peer.ledger.expire(now)
+        self.peer.ledger.refresh_ns = LOSING_REFRESH_NS if self.peer.watch.pinger.losing(now) else REFRESH_NS
         if self.peer.watch.refresh(now):
             self.peer.tell_clock()
         failed = self.peer.requests.failed(now)
@@ -183,6 +196,8 @@ class K1LinkSession:
         if isinstance(failed, Hello):
             unfit = self.peer.unfit
             self.peer.hang_up(LinkState.CLOSED, f"its answer to HELLO is {unfit}; update the node" if unfit else "no answer to HELLO")
+        elif isinstance(failed, GetStats):
+            self.peer.requests.drop(GetStats)  # asked again in 10 s; PONGs tell whether the node lives
         elif failed is not None:
             self.peer.begin_session(now, f"no answer to {type(failed).__name__}")
         elif silence >= LOST_NS:
