@@ -13,17 +13,20 @@ from k1edge.link.identify import ANSWER_NS, DRAIN_NS, Identifier, Identity, Verd
 from k1edge.link.k1link.messages import MAJOR
 from k1edge.link.k1link.session import K1LinkSession
 from k1edge.link.lines import newest, printable
+from k1edge.link.rates import RateMemory
 from k1edge.link.trinity import TRANSPORT_NS, TrinitySession
 from k1edge.timebase import HostTime
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTuning:
-    """What may be set about a conversation, in ns; see `identify` and `trinity` for the reasons behind the defaults."""
+    """What may be set about a conversation; waits in ns, see `identify` and `trinity` for the reasons behind the defaults."""
 
     drain_ns: int = DRAIN_NS
     answer_ns: int = ANSWER_NS
     transport_ns: int = TRANSPORT_NS
+    rates: RateMemory | None = None
+    """of the clocks of nodes met before, and where a new one is kept; None = of this conversation only"""
 
 
 class NodeSession:
@@ -130,7 +133,7 @@ class NodeSession:
         if identity.verdict is Verdict.TRINITY:
             self._dialect = TrinitySession(now, firmware=_firmware(identity.data), transport_ns=self._tuning.transport_ns)
         elif identity.verdict is Verdict.K1LINK:
-            self._dialect = K1LinkSession(now, nonce=self._nonce, host_name=self._host_name)
+            self._dialect = K1LinkSession(now, nonce=self._nonce, host_name=self._host_name, rates=self._tuning.rates)
         else:
             self._ended = True
             state = LinkState.INCOMPATIBLE if identity.verdict is Verdict.INCOMPATIBLE else LinkState.UNRECOGNISED

@@ -8,6 +8,7 @@ from collections import deque
 from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
 from k1edge.link.k1link.beats import BeatLedger
 from k1edge.link.k1link.channel import Channel
+from k1edge.link.k1link.clocksync import TRUSTED_PINGS
 from k1edge.link.k1link.clockwatch import Answer, ClockWatch
 from k1edge.link.k1link.delivery import StopAndWait
 from k1edge.link.k1link.framing import Frame
@@ -34,6 +35,7 @@ from k1edge.link.k1link.messages import (
     WireReport,
 )
 from k1edge.link.lines import printable
+from k1edge.link.rates import RateMemory
 from k1edge.timebase import NS_PER_S, HostTime
 
 READY_PINGS = 16
@@ -62,7 +64,7 @@ MET = frozenset({LinkState.SYNCING, LinkState.READY, LinkState.DEGRADED})
 class K1Peer:
     """One node on one open port; see `session.K1LinkSession` for the arguments."""
 
-    def __init__(self, now: HostTime, nonce: int, session_id: int | None, host_name: str, config: Config | None) -> None:
+    def __init__(self, now: HostTime, nonce: int, session_id: int | None, host_name: str, config: Config | None, rates: RateMemory) -> None:
         self.state = LinkState.HANDSHAKE  # see the table in `session`
         self.node: HelloAck | None = None  # who answered last
         self.stats: Stats | None = None  # the node's own totals, newest
@@ -79,6 +81,7 @@ class K1Peer:
         self._nonce = nonce & 0xFFFFFFFF
         self._host_name = host_name
         self._config = config
+        self._rates = rates
         self._boot_id: int | None = None  # of the node's present life; None = it began another
         self._lives: deque[int] = deque(maxlen=LIVES_KEPT)  # boot ids met; their announcements are replays
         self._uptime_us = 0  # newest that the node told of it
@@ -109,6 +112,8 @@ class K1Peer:
     def tell_clock(self) -> None:
         """Report the newest map; an older one that nobody took is replaced."""
         if self.watch.map is not None:
+            if self.node is not None and self.watch.map.pings >= TRUSTED_PINGS:
+                self._rates.learn(self.node.unique_id.hex(), self.watch.map.drift_ppm)
             if self.events and isinstance(self.events[-1], ClockUpdated):
                 self.events.pop()
             self.events.append(ClockUpdated(self.watch.map))
@@ -186,6 +191,9 @@ class K1Peer:
         self.events.append(NodeIdentified(_info(ack)))
         if self._config is not None:
             self.requests.ask(self._config)
+        known_ppm = self._rates.recall(ack.unique_id.hex())
+        if known_ppm is not None:
+            self.watch.sync.expect(known_ppm)
         self.watch.start(now, 32 if ack.capabilities & CAP_CLOCK_32 else 64)
         self.enter(LinkState.SYNCING, None)
         return True
