@@ -1,6 +1,6 @@
 /* k1link 1.0, the node's side: beats with a due time in the node's own clock. PROTOCOL.md is the specification.
  *
- * C99, no allocation, no clock, no I/O, nothing of libc beyond memcpy, memmove, memset and memcmp: bytes and time are arguments.
+ * C99, no allocation, no clock, no I/O, nothing of libc beyond memcpy, memmove, memset and strlen: bytes and time are arguments.
  * A context belongs to one task; nothing here may be called on it from two at once, or from an interrupt.
  *
  *     k1link_init(&node, &who, now);                                  once, at the start
@@ -103,13 +103,13 @@ uint64_t k1link_next_due(const k1link *node, uint64_t now_us);
 /* True while there is no host to follow and nothing left to flash: fade to idle, 1.5 s after the last valid frame. */
 bool k1link_is_idle(const k1link *node, uint64_t now_us);
 
-/* True while bytes are frames, false while they are a console's. */
+/* True while bytes are frames, false while they are a console's; as of the last k1link_receive or k1link_send. */
 bool k1link_is_binary(const k1link *node);
 
 /* Go to frames, as `k1link.start` does: for a firmware whose own console answers the two lines. */
 void k1link_start(k1link *node, uint64_t now_us);
 
-/* Tell people something: queued as LOG, cut to what fits; the newest replaces one not yet sent. `level` as syslog. */
+/* Tell people something: copied, sent as LOG once there is a session, cut to 110 bytes; the newest replaces one not yet sent. `level` as syslog. */
 void k1link_log(k1link *node, uint8_t level, const char *text);
 
 k1link_style k1link_get_style(const k1link *node);
