@@ -18,7 +18,7 @@ def console(firmware: str = "k1 3.2") -> NodeConsole:
 
 
 @given(st.lists(st.sampled_from([ASK_STATUS, START_BINARY, b"rst:0x1\r\n", b"{", b" ", b"\n", b"\0", b"\x02\x81"])), st.integers(1, 40))
-def test_any_chunking_says_the_same(pieces: list[bytes], step: int) -> None:
+def test_fault_02_any_chunking_says_the_same(pieces: list[bytes], step: int) -> None:
     data = b"".join(pieces)
     whole, parts = console(), console()
     rest = whole.receive(data)
@@ -51,7 +51,7 @@ def test_text_before_a_line_and_white_space_in_it_do_not_matter() -> None:
     assert [json.loads(line) for line in node.data_to_send()] == [{"type": "k1link.start", "success": True}]
 
 
-def test_fault_02_the_answer_stays_one_line_of_json_whatever_the_firmware_is_called() -> None:
+def test_the_answer_stays_one_line_of_json_whatever_the_firmware_is_called() -> None:
     node = console(FIRMWARE)
     node.receive(ASK_STATUS + ASK_STATUS)
     (line,) = node.data_to_send()
