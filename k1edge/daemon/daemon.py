@@ -269,9 +269,10 @@ class Daemon:
 
     def _look_at_drift(self, now: HostTime) -> None:
         node = None if self._node is None else self._node.status()
-        for alert in self.drift.look(drift_facts(self._source.health(), self.conductor, node, now), now).alerts:
+        news = self.drift.look(drift_facts(self._source.health(), self.conductor, node, now), now)
+        for alert in news.alerts:
             log.warning("alert" if alert.end_ns is None else "alert over", **alert.model_dump(mode="json"))
-            self._lan.alerted(alert)
+        self._lan.judged(news)
 
     def _notify(self, now: HostTime) -> None:
         snapshot = self.snapshot()

@@ -13,8 +13,9 @@ import structlog
 from k1edge.config import Settings
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.hearing import Heard
+from k1edge.drift.watch import News
 from k1edge.events import FlashReport
-from k1edge.snapshot import Alert, NetworkStatus, Snapshot
+from k1edge.snapshot import NetworkStatus, Snapshot
 
 if TYPE_CHECKING:
     from k1edge.daemon.station import Station
@@ -100,9 +101,9 @@ class Lan:
         """Take what became of a beat."""
         self._tell(lambda station: station.each(lambda part: part.flashed(report)))
 
-    def alerted(self, alert: Alert) -> None:
-        """Take an alert that began, grew or ended."""
-        self._tell(lambda station: station.alerted(alert))
+    def judged(self, news: News) -> None:
+        """Take what a look at the drift has brought."""
+        self._tell(lambda station: station.judged(news))
 
     def lagged(self, lag_ns: int) -> None:
         """Take how late the event loop ran its last tick."""

@@ -12,6 +12,7 @@ from k1edge import __version__
 from k1edge.config import NetworkSettings, Settings
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.host_signs import HostSampler
+from k1edge.drift.watch import News
 from k1edge.errors import ConfigError
 from k1edge.report.app import STRANGERS_HIDDEN, build_app
 from k1edge.report.fanout import Fanout
@@ -20,7 +21,7 @@ from k1edge.report.guard import Guard, GuardedApp
 from k1edge.report.lan import LanServer
 from k1edge.report.part import LanPart, Surroundings
 from k1edge.report.telemetry import HelloMessage
-from k1edge.snapshot import Alert, NetworkStatus, Snapshot
+from k1edge.snapshot import NetworkStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, HostTime
 
 log = structlog.get_logger(__name__)
@@ -107,9 +108,13 @@ class Station:
                 self.feed.beat(each.beat, HostTime(each.at_ns + offset_ns), offset_ns / NS_PER_MS, now, wall_ns)
         self.each(lambda part: part.hopped(dsp_ns))
 
-    def alerted(self, alert: Alert) -> None:
-        """Publish an alert that began, grew or ended."""
-        self.feed.alert(alert, HostTime(time.monotonic_ns()), time.time_ns())
+    def judged(self, news: News) -> None:
+        """Publish alerts that began, grew or ended, and hand each beat's reading to the parts."""
+        for alert in news.alerts:
+            self.feed.alert(alert, HostTime(time.monotonic_ns()), time.time_ns())
+        for reading in news.readings:
+            for part in self.parts:
+                part.settled(reading)
 
     def each(self, tell: Callable[[LanPart], None]) -> None:
         """Tell every part something."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.routing import BaseRoute
 
 from k1edge.config import Settings
+from k1edge.drift.meter import Reading
 from k1edge.events import FlashReport
 from k1edge.report.feed import Feed
 from k1edge.snapshot import Snapshot
@@ -61,6 +62,9 @@ class LanPart:
 
     def flashed(self, report: FlashReport) -> None:
         """Take what became of a beat; must be quick."""
+
+    def settled(self, reading: Reading) -> None:
+        """Take what one beat came to: each once, about a second after its time; must be quick."""
 
     def hopped(self, dsp_ns: int) -> None:
         """Take what one turn of the DSP thread cost; must be quick, it comes a hundred times a second."""
