@@ -138,6 +138,7 @@ class BeatLedger:
             beat = held.get(planned.beat_id)
             if beat is not None:
                 if beat.planned.due_ns - now > FREEZE_NS:
+                    self._stale |= beat.node_us is not None and abs(planned.due_ns - beat.planned.due_ns) > MOVED_US * NS_PER_US
                     beat.planned = planned
             elif self._since_ns <= planned.due_ns <= min(now + HORIZON_NS, plan.valid_until_ns) and not self._was_played(planned, plan):
                 self._pending[self._next_wire_id] = Pending(self._next_wire_id, planned)

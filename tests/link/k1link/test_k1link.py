@@ -108,3 +108,16 @@ def test_a_beat_that_moves_more_than_50_us_gets_a_revision_and_less_does_not(nod
         node.session.follow(BeatPlan(plan.timeline, (moved,), plan.valid_until_ns), HostTime(node.now))
         node.run(0.03)
         assert len(node.sent(Beats)) == revisions
+
+
+def test_a_move_that_the_pace_holds_back_is_told_as_soon_as_the_pace_allows(node: Node) -> None:
+    node.run(8.1)  # pings are rare by now, and none makes the host look in the moments below
+    plan = node.plan(1000)
+    node.session.follow(plan, HostTime(node.now))
+    node.run(0.9)
+    for shift_us in (200, 400, 600):  # more often than the pace allows
+        moved = PlannedBeat(10, HostTime(plan.beats[0].due_ns + shift_us * 1000), 0.5, 1)
+        node.session.follow(BeatPlan(plan.timeline, (moved,), plan.valid_until_ns), HostTime(node.now))
+        node.run(0.005)
+    node.run(0.03)
+    assert node.sent(Beats)[-1].beats[0].t_node_us == pytest.approx(node.us(moved.due_ns), abs=5)
