@@ -6,6 +6,7 @@ Read in this order:
     spread      median, p95, worst and count, of the last 10 s and since the start
     severity    how bad it is, without flapping
     cause       what it is put down to
+    attribution whose clock it was that jumped or changed its rate
     alerts      what is wrong and what was, with begin and end
     watch       all of that together: what the daemon asks
 

@@ -75,7 +75,14 @@ class NodeSaid:
     level: int | None = None
 
 
-LinkEvent = NodeIdentified | StateChanged | ClockUpdated | NodeReset | NodeSaid | FlashReport
+@dataclass(frozen=True, slots=True)
+class ClockStepped:
+    """The node's clock contradicted itself: it was `jump_us` from where it was expected, to within a round trip."""
+
+    jump_us: int
+
+
+LinkEvent = ClockStepped | NodeIdentified | StateChanged | ClockUpdated | NodeReset | NodeSaid | FlashReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Pure; owned by the thread that owns the dialect.
 
 from collections import deque
 
-from k1edge.link.dialect import ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
+from k1edge.link.dialect import ClockStepped, ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
 from k1edge.link.k1link.beats import BeatLedger
 from k1edge.link.k1link.channel import Channel
 from k1edge.link.k1link.clocksync import TRUSTED_PINGS
@@ -212,12 +212,15 @@ class K1Peer:
         return True
 
     def _pong(self, pong: Pong, now: HostTime) -> bool:
+        before = self.watch.map
         answer = self.watch.answer(pong, now)
         if answer is Answer.REFUSED:
             return False
         if answer is Answer.FELL:
             return self._node_reset(now, "its clock fell")
         self.heard_ns = now
+        if answer is Answer.STEPPED and before is not None and self.watch.map is not None:
+            self.events.append(ClockStepped(self.watch.map.to_node.forward(now) - before.to_node.forward(now)))
         if answer is not Answer.TAKEN:
             self._stepped(answer, now)
             return True
