@@ -176,6 +176,19 @@ class AlertsStatus(_Frozen):
     total: int
 
 
+class ClocksStatus(_Frozen):
+    """Which clock moved. `attribution` is whose the newest change was, for 10 minutes; `event` says what happened at `event_ns` (host clock).
+
+    `host_slew_ppm` is CLOCK_MONOTONIC against CLOCK_MONOTONIC_RAW: what NTP does to the host. `rates_known` counts remembered nodes.
+    """
+
+    attribution: Culprit | None
+    event: str | None
+    event_ns: int | None
+    host_slew_ppm: float | None
+    rates_known: int
+
+
 class LatencyStatus(_Frozen):
     """Each delay by its own name, and the sum of those that lie between the sound and the earliest possible flash."""
 
@@ -234,6 +247,7 @@ class Snapshot(_Frozen):
     beat: BeatStatus
     node: NodeStatus | None
     drift: DriftStatus
+    clocks: ClocksStatus | None = None
     alerts: AlertsStatus
     latency: LatencyStatus
     network: NetworkStatus | None = None

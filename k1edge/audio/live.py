@@ -116,6 +116,11 @@ class LiveSource:
         health, arrived_ns = self._health, self._arrived_ns
         return health if arrived_ns is None else replace(health, age_ns=max(0, self._monotonic_ns() - arrived_ns))
 
+    def renew(self) -> None:
+        """See `AudioSource.renew`."""
+        self._drop_stream()
+        self._retry_ns = 0
+
     def close(self) -> None:
         """See `AudioSource.close`."""
         if not self._closed:

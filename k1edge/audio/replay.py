@@ -100,6 +100,9 @@ class _PlayedSource(ABC):
         self._state = AudioState.LIVE
         return block
 
+    def renew(self) -> None:
+        """Nothing: a file stands still while the host sleeps."""
+
     def health(self) -> AudioHealth:
         """See `AudioSource.health`. A file knows no gaps; its clock is the host's own."""
         state = self._state

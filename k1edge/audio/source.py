@@ -95,6 +95,10 @@ class AudioSource(Protocol):
         """The state now; cheap, never blocks."""
         ...
 
+    def renew(self) -> None:
+        """Begin anew with a fresh clock, because the host slept: a device is opened again, a recording goes on. Called by the reading thread."""
+        ...
+
     def close(self) -> None:
         """Give the device back; may be called twice."""
         ...

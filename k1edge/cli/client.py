@@ -27,8 +27,8 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def fetch(paths: Sequence[Path], route: str) -> bytes:
-    """GET `route` from the first of `paths` that is there.
+def fetch(paths: Sequence[Path], route: str, order: dict[str, object] | None = None) -> bytes:
+    """GET `route` from the first of `paths` that is there; with an `order`, POST that as JSON.
 
     Raises:
         DeviceError: nobody listens there, or we may not ask.
@@ -37,7 +37,7 @@ def fetch(paths: Sequence[Path], route: str) -> bytes:
     refused: OSError | None = None
     for path in paths:
         try:
-            return _ask(path, route)
+            return _ask(path, route, order)
         except FileNotFoundError:
             continue
         except (PermissionError, ConnectionError) as error:
@@ -61,10 +61,10 @@ def fetch(paths: Sequence[Path], route: str) -> bytes:
 _CURE = 'Start it by "systemctl start k1edge" or "k1edge run", or name its socket by --socket'
 
 
-def _ask(path: Path, route: str) -> bytes:
+def _ask(path: Path, route: str, order: dict[str, object] | None) -> bytes:
     connection = _UnixConnection(path)
     try:
-        connection.request("GET", route)
+        connection.request("GET" if order is None else "POST", route, None if order is None else json.dumps(order))
         answer = connection.getresponse()
         body = answer.read(_MOST_BYTES)
     except http.client.HTTPException as error:
@@ -72,7 +72,7 @@ def _ask(path: Path, route: str) -> bytes:
         raise PeerError(msg) from error
     finally:
         connection.close()
-    if answer.status != http.HTTPStatus.OK:
+    if answer.status not in {http.HTTPStatus.OK, http.HTTPStatus.ACCEPTED}:
         msg = f"the daemon at {path} answered {answer.status}: {_detail(body)}"
         raise PeerError(msg)
     return body

@@ -2,9 +2,11 @@
 
 import typer
 
+from k1edge.cli.node_flash import flash
+from k1edge.cli.node_log import log
 from k1edge.cli.node_probe import probe
 from k1edge.cli.node_simulate import simulate
 
 node = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-node.command()(probe)
-node.command()(simulate)
+for verb in (probe, flash, log, simulate):
+    node.command()(verb)

@@ -1,7 +1,6 @@
 """`k1edge node probe`: who is on a port, safely; and where nobody is, why not."""
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
@@ -53,8 +52,8 @@ def _find(known: Ways, port: str | None) -> dict[str, Any]:
     held = known.through_daemon(port)
     if held is not None:
         return _from_daemon(held)
-    path = known.path(port)
-    return _from_port(ask(path, baud=known.node.baud, tuning=known.tuning(), host_name=os.uname().nodename))
+    where = known.node_port(port)
+    return _from_port(ask(where.port, baud=where.baud, tuning=where.tuning, host_name=where.host_name))
 
 
 def _from_port(found: Probed) -> dict[str, Any]:

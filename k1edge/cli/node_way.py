@@ -14,15 +14,13 @@ from k1edge.config import NodeSettings
 from k1edge.errors import DeviceError
 from k1edge.link.address import find
 from k1edge.link.device import list_ports
-from k1edge.link.port_status import NodePort
-from k1edge.link.session import SessionTuning
+from k1edge.link.port_status import NodePort, node_port
 from k1edge.report.places import socket_candidates
 from k1edge.snapshot import NodeStatus, Snapshot
-from k1edge.timebase import NS_PER_MS
 
 PortArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[PORT]", help="A path or VID:PID[:SERIAL]; otherwise the daemon's, or as configured.", show_default=False),
+    typer.Argument(metavar="PORT", help="A path or VID:PID[:SERIAL]; otherwise the daemon's, or as configured.", show_default=False),
 ]
 SocketOption = Annotated[
     str | None, typer.Option("--socket", metavar="PATH", help="Where the daemon listens; otherwise as configured.", show_default=False)
@@ -63,13 +61,9 @@ class Ways:
             raise DeviceError(found.reason or f"no device for {wanted}")
         return found.path
 
-    def tuning(self) -> SessionTuning:
-        """How patiently a node is asked."""
-        return SessionTuning(drain_ns=self.node.identify_drain_ms * NS_PER_MS)
-
     def node_port(self, port: str | None) -> NodePort:
         """The device for `port` as the link takes it; errors as `path`."""
-        return NodePort(self.path(port), self.node.unique_id or None, self.node.baud, tuning=self.tuning(), host_name=os.uname().nodename)
+        return node_port(self.node.model_copy(update={"port": self.path(port)}))
 
 
 def ways(config: Path | None, socket: str | None) -> Ways:

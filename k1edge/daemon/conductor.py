@@ -66,6 +66,11 @@ class Conductor:
         ahead = tuple(PlannedBeat(c.beat.index, c.at_ns, c.beat.strength, c.beat.beat_in_bar) for c in self.committed)
         return self.scheduler.update(timeline, ahead, self.grid.next_index, self.grid.strength, now)
 
+    def forget(self) -> None:
+        """Drop the grid and every beat: the music went on while the host slept."""
+        self.grid = self.to_host = self.heard_ns = None
+        self.committed = []
+
     def flashed(self, report: FlashReport) -> None:
         """Take what became of a beat."""
         self.meter.add_flash(report)

@@ -5,7 +5,6 @@ is owned by the event loop; the other threads reach it through `call_soon_thread
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,10 +13,11 @@ import structlog
 
 from k1edge.audio.source import AudioSource, AudioState
 from k1edge.beat.pipeline import Pipeline
-from k1edge.beat.scheduler import KEEP, Keep, Scheduler
-from k1edge.config import NodeSettings, Settings
+from k1edge.beat.scheduler import Keep, Scheduler
+from k1edge.config import Settings
 from k1edge.daemon.budget import RestartBudget
 from k1edge.daemon.conductor import Conductor
+from k1edge.daemon.desk import Desk
 from k1edge.daemon.hearing import Heard, Hearing
 from k1edge.daemon.lan import Lan
 from k1edge.daemon.picture import Vitals, draw, drift_facts
@@ -26,8 +26,8 @@ from k1edge.drift.watch import DriftWatch
 from k1edge.errors import K1EdgeError
 from k1edge.events import BeatPlan, FlashReport
 from k1edge.link.dialect import LinkEvent, NodeIdentified, NodeReset, StateChanged
-from k1edge.link.port import NodePort, SerialNode
-from k1edge.link.session import SessionTuning
+from k1edge.link.port import SerialNode
+from k1edge.link.port_status import node_port
 from k1edge.report.systemd import Notifier
 from k1edge.snapshot import Snapshot
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
@@ -91,7 +91,7 @@ class Daemon:
         self._failure: BaseException | None = None  # what ended us, if anything did
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hearing: Hearing | None = None
-        self._node: SerialNode | None = None
+        self._desk: Desk | None = None  # None = no node is wanted
         self._lan = Lan(settings, identity, self.snapshot, self.conductor)
         self._lag_ns: int | None = None
         self._notifier = Notifier(env)
@@ -109,9 +109,10 @@ class Daemon:
         if self._stop_requested:
             self._stop.set()
         from k1edge.report.app import build_app  # noqa: PLC0415 - 150 ms that the DSP thread can use meanwhile
+        from k1edge.report.node_routes import node_routes  # noqa: PLC0415 - as above
         from k1edge.report.status import StatusServer  # noqa: PLC0415 - as above
 
-        server = StatusServer(build_app(self.snapshot), self.socket_path)
+        server = StatusServer(build_app(self.snapshot, node_routes(lambda: self._desk)), self.socket_path)
         await server.start()  # first of all: it holds the lock that keeps a second instance off the devices
         try:
             self._start_parts()
@@ -136,7 +137,7 @@ class Daemon:
     def snapshot(self) -> Snapshot:
         """Everything at this moment."""
         vitals = Vitals(self.identity, self._started_ns, self._stop_requested, self._budget.total, self._lag_ns)
-        node = None if self._node is None else self._node.status()
+        node = None if self._desk is None else self._desk.node.status()
         now, network = HostTime(time.monotonic_ns()), self._lan.status()
         return draw(self.settings, vitals, self._source.health(), self.conductor, self.drift, node, network, now)
 
@@ -157,8 +158,9 @@ class Daemon:
 
     def _start_parts(self) -> None:
         if self.settings.node.port != "off":
-            self._node = SerialNode(_node_port(self.settings.node), on_event=self._post_link, on_failure=self._post_link_failure)
-            self._node.start()
+            node = SerialNode(node_port(self.settings.node), on_event=self._post_link, on_failure=self._post_link_failure)
+            node.start()
+            self._desk = Desk(node)
         self._hearing = Hearing(self._source, self._new_pipeline, self._post_heard, self._post_hearing_ended)
         self._hearing.start()
 
@@ -171,8 +173,8 @@ class Daemon:
         self._notifier.stopping()
         for handle in self._pending:
             handle.cancel()
-        if self._node is not None:
-            await asyncio.to_thread(self._node.close)
+        if self._desk is not None:
+            await asyncio.to_thread(self._desk.node.close)
         leaving = asyncio.create_task(self._lan.stop())
         if self._hearing is not None and not await asyncio.to_thread(self._hearing.stop, DSP_STOP_S):
             log.warning("the sound driver does not answer; leaving it behind")
@@ -211,7 +213,9 @@ class Daemon:
             self._watch(heard)
 
     def _on_link(self, event: LinkEvent) -> None:
-        if isinstance(event, FlashReport):
+        if isinstance(event, FlashReport) and self._desk is not None and self._desk.flashed(event):
+            log.info("test flash", fate=event.fate.value, due_ns=event.due_ns, fired_ns=event.fired_ns, bound_us=event.bound_us)
+        elif isinstance(event, FlashReport):
             self.conductor.flashed(event)
             self._lan.flashed(event)
             log.debug(
@@ -233,8 +237,8 @@ class Daemon:
             self._restart("hearing", failure, self._hearing.start)
 
     def _on_link_failure(self, failure: BaseException) -> None:
-        if not self._stop_requested and self._node is not None:
-            self._restart("link", failure, self._node.start)
+        if not self._stop_requested and self._desk is not None:
+            self._restart("link", failure, self._desk.node.start)
 
     def _restart(self, part: str, failure: BaseException, start: Callable[[], None]) -> None:
         pause_ns = self._budget.spend(HostTime(time.monotonic_ns()))
@@ -247,8 +251,8 @@ class Daemon:
         self._pending.add(self._loop.call_later(pause_ns / NS_PER_S, start))
 
     def _follow(self, plan: BeatPlan | Keep | None) -> None:
-        if self._node is not None and plan is not KEEP:
-            self._node.follow(plan)
+        if self._desk is not None:
+            self._desk.follow(plan, HostTime(time.monotonic_ns()))
 
     # --- the pulse -------------------------------------------------------------------------------------------------------------
 
@@ -268,7 +272,7 @@ class Daemon:
                 self._notify(now)
 
     def _look_at_drift(self, now: HostTime) -> None:
-        node = None if self._node is None else self._node.status()
+        node = None if self._desk is None else self._desk.node.status()
         news = self.drift.look(drift_facts(self._source.health(), self.conductor, node, now), now)
         for alert in news.alerts:
             log.warning("alert" if alert.end_ns is None else "alert over", **alert.model_dump(mode="json"))
@@ -288,13 +292,3 @@ class Daemon:
         fresh = audio.age_ns is not None and audio.age_ns < 2 * NS_PER_S
         turning = self._hearing is not None and now - self._hearing.turn_ns < DSP_STUCK_NS
         return (fresh or known) and turning and (self._lag_ns or 0) < MOST_LAG_NS
-
-
-def _node_port(node: NodeSettings) -> NodePort:
-    return NodePort(
-        port=node.port,
-        unique_id=node.unique_id or None,
-        baud=node.baud,
-        tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS),
-        host_name=os.uname().nodename,
-    )

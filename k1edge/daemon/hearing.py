@@ -25,11 +25,13 @@ class Heard:
         events: in the order in which they were found; empty when no sound came.
         to_host: sample index -> host ns at that time; None when no sound came.
         dsp_ns: what the pipeline took for it.
+        life: of the hearing, see `Hearing.renew`.
     """
 
     events: tuple[Onset | Beat | BeatGrid, ...]
     to_host: AffineMap | None
     dsp_ns: int
+    life: int = 0
 
 
 class Hearing:
@@ -57,6 +59,8 @@ class Hearing:
         self._thread: threading.Thread | None = None
         self.turn_ns = HostTime(time.monotonic_ns())
         """When the thread last came round; read by the watchdog."""
+        self.life = 0
+        """How often everything was begun anew; what an older life heard is not to be used."""
 
     def start(self) -> None:
         """Start the thread, or start it anew after it has ended."""
@@ -64,6 +68,10 @@ class Hearing:
         self.turn_ns = HostTime(time.monotonic_ns())
         self._thread = threading.Thread(target=self._run, name="k1-dsp", daemon=True)
         self._thread.start()
+
+    def renew(self) -> None:
+        """Forget what was heard and open the device again: time has passed that no clock of ours has seen. Another thread's call."""
+        self.life += 1
 
     def stop(self, timeout_s: float) -> bool:
         """Ask the thread to end and wait; False if it did not within `timeout_s` (a driver that hangs)."""
@@ -86,15 +94,18 @@ class Hearing:
         self._ended(failure)
 
     def _listen(self, pipeline: Pipeline) -> None:
+        life = self.life
         while not self._stopping.is_set():
+            if life != self.life:
+                life = self.life
+                self.source.renew()
+                pipeline = self._new_pipeline()
             block = self.source.read(READ_TIMEOUT_S)
             self.turn_ns = HostTime(time.monotonic_ns())
-            self._deliver(_NOTHING if block is None else self._digest(pipeline, block))
-
-    def _digest(self, pipeline: Pipeline, block: AudioBlock) -> Heard:
-        begin_ns = time.perf_counter_ns()
-        events = tuple(pipeline.push(block))
-        return Heard(events, block.to_host, time.perf_counter_ns() - begin_ns)
+            self._deliver(Heard((), None, 0, life) if block is None else _digest(pipeline, block, life))
 
 
-_NOTHING = Heard((), None, 0)
+def _digest(pipeline: Pipeline, block: AudioBlock, life: int) -> Heard:
+    begin_ns = time.perf_counter_ns()
+    events = tuple(pipeline.push(block))
+    return Heard(events, block.to_host, time.perf_counter_ns() - begin_ns, life)

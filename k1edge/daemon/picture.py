@@ -51,6 +51,7 @@ def draw(
     node: PortStatus | None,
     network: NetworkStatus | None,
     now: HostTime,
+    clocks: ClocksStatus | None = None,
 ) -> Snapshot:
     """One consistent picture at `now`; called on the event loop."""
     reasons = degraded_reasons(audio, node) + (() if network is None else network.reasons)
@@ -65,6 +66,7 @@ def draw(
         uptime_s=(now - vitals.started_ns) / NS_PER_S,
         audio=audio_status,
         beat=_beat(conductor, now),
+        clocks=clocks,
         node=None if node is None else _node(node),
         drift=drift.status(now),
         alerts=drift.alerts(),
@@ -74,7 +76,9 @@ def draw(
     )
 
 
-def drift_facts(audio: AudioHealth, conductor: Conductor, node: PortStatus | None, now: HostTime) -> Facts:
+def drift_facts(
+    audio: AudioHealth, conductor: Conductor, node: PortStatus | None, now: HostTime, moved: Collection[Culprit] = ()
+) -> Facts:
     """What the watch over the drift has to know of the rest."""
     return Facts(
         locked=conductor.lock(now) is LockState.LOCKED,
@@ -83,6 +87,7 @@ def drift_facts(audio: AudioHealth, conductor: Conductor, node: PortStatus | Non
         timed=None if node is None else node.timed,
         clock=None if node is None else node.clock,
         audio_drift_ppm=audio.drift_ppm,
+        moved=moved,
     )
 
 

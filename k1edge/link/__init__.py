@@ -27,11 +27,13 @@ Read in this order:
     lightwave       its lines, as pure functions
 
     port            one thread that finds, opens, talks, and begins again
+    trial           test flashes at chosen times
     journal         what happened on it, in words and in order
     port_status     what a port is told and what it tells
     conversation    a session on a wire, step by step
     device          serial devices: listed, opened without a reset, written to without blocking
     probe           who is on a port, found out without leaving a trace
+    eavesdrop       what a node says to whoever only listens
     holders         which programs hold a device open
     address         which device is the node's
     backoff         pauses between tries

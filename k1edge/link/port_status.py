@@ -1,13 +1,16 @@
 """What a node's port is told and what it tells: values only."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, field
 
+from k1edge.config import NodeSettings
 from k1edge.events import ClockMap
 from k1edge.link.backoff import FIRST_NS, LAST_NS
 from k1edge.link.device import DEFAULT_BAUD
 from k1edge.link.dialect import LinkCounters, LinkState, NodeInfo
 from k1edge.link.session import SessionTuning
+from k1edge.timebase import NS_PER_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,17 @@ class NodePort:
     host_name: str = ""
     first_pause_ns: int = FIRST_NS
     last_pause_ns: int = LAST_NS
+
+
+def node_port(node: NodeSettings) -> NodePort:
+    """The settings as the link takes them."""
+    return NodePort(
+        port=node.port,
+        unique_id=node.unique_id or None,
+        baud=node.baud,
+        tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS),
+        host_name=os.uname().nodename,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,4 @@
-"""The routes of the status socket and of the LAN. Reading only: there is nothing to control yet.
-
-Where control verbs come, they come to the socket alone, and check SO_PEERCRED of the connection besides the mode of the directory.
-"""
+"""The routes of the status socket and of the LAN. Reading only; what else the socket alone answers is in `node_routes`."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -57,9 +54,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     detail = {
-        HTTPStatus.NOT_FOUND: f"no {request.url.path[:200]} here; there are /status and /healthz",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method[:20]} is not allowed here; use GET",
+        HTTPStatus.NOT_FOUND: f"no {request.url.path[:200]} here; there are {' and '.join(route.path for route in request.app.routes)}",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method[:20]} is not allowed here; use {', '.join(sorted((error.headers or {}).get('Allow', 'GET').split(', ')))}",
     }.get(HTTPStatus(error.status_code), error.detail)
+    if error.detail != HTTPStatus(error.status_code).phrase:
+        detail = error.detail  # a route's own words
     return _problem(error.status_code, detail, dict(error.headers or {}))
 
 

@@ -20,6 +20,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
+from k1edge.report.peer import may_control
+
 log = structlog.get_logger(__name__)
 
 FAREWELL_S = 1.0
@@ -95,6 +97,7 @@ class _Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(transport)
+        self.app_state = {"may_control": may_control(transport.get_extra_info("socket"))}
         transport.set_write_buffer_limits(_MOST_ANSWERS_UNREAD_BYTES)
         self.clients.admit(self)
         self._restart_timer()

@@ -55,7 +55,7 @@ def test_fault_19_another_version_is_named(capsys: pytest.CaptureFixture[str]) -
     assert "update k1edge" in json.loads(out)["reason"]
 
 
-def test_fault_17_a_mute_port_says_so_and_what_it_said_before(capsys: pytest.CaptureFixture[str]) -> None:
+def test_something_else_on_the_port_is_quoted(capsys: pytest.CaptureFixture[str]) -> None:
     master, slave = os.openpty()
     said = threading.Timer(0.3, os.write, (master, b"ets Jun  8 2016\nwaiting for download\n"))
     said.start()
@@ -65,7 +65,7 @@ def test_fault_17_a_mute_port_says_so_and_what_it_said_before(capsys: pytest.Cap
     os.close(slave)
     assert code == 1
     assert "no K1 node" in out
-    assert "power-cycle the node" in out
+    assert "not a K1 node: it answered 'ets Jun  8 2016'" in out
     assert "waiting for download" in out
 
 
