@@ -3,6 +3,7 @@
 import os
 import resource
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,10 +14,10 @@ from k1edge.beat.timeline import DELAY_SAMPLES
 from k1edge.config import Settings
 from k1edge.daemon.conductor import Conductor
 from k1edge.drift.watch import DriftWatch, Facts
-from k1edge.events import LockState
+from k1edge.events import Culprit, LockState
 from k1edge.link.dialect import LinkState
 from k1edge.link.port_status import PortStatus
-from k1edge.snapshot import AudioStatus, BeatStatus, LatencyStatus, NetworkStatus, NodeStatus, ProcessStatus, Snapshot
+from k1edge.snapshot import AudioStatus, BeatStatus, ClocksStatus, LatencyStatus, NetworkStatus, NodeStatus, ProcessStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, NS_PER_S, SAMPLE_RATE_HZ, HostTime
 
 WINDOW_MS = DELAY_SAMPLES * 1e3 / SAMPLE_RATE_HZ
@@ -76,9 +77,7 @@ def draw(
     )
 
 
-def drift_facts(
-    audio: AudioHealth, conductor: Conductor, node: PortStatus | None, now: HostTime, moved: Collection[Culprit] = ()
-) -> Facts:
+def drift_facts(audio: AudioHealth, conductor: Conductor, node: PortStatus | None, now: HostTime, moved: Collection[Culprit] = ()) -> Facts:
     """What the watch over the drift has to know of the rest."""
     return Facts(
         locked=conductor.lock(now) is LockState.LOCKED,
