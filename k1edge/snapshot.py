@@ -119,7 +119,7 @@ class Figure(_Frozen):
 
 
 class DriftFigures(_Frozen):
-    """Each field of `DriftStatus` that is a number, in full and under the same name; the first three have a value per beat."""
+    """Each field of `DriftStatus` that is a number, in full and under the same name; the first three have a value per beat, the others some three a second."""
 
     drift_ms: Figure
     beat_residual_ms: Figure

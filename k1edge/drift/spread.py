@@ -17,7 +17,7 @@ WINDOW_NS = 10 * NS_PER_S
 """How far back "now" reaches: 20 beats at 120 bpm, enough for a p95, short enough to show a change."""
 
 MAX_RECENT = 128
-"""Values kept of the window: 50 beats at 300 bpm, 100 looks at a clock."""
+"""Values kept of the window: 50 beats at 300 bpm, 40 looks at a clock."""
 
 LEAST: Final = 0.01
 """Sizes below count as 0: 10 us of a drift in ms, a hundredth of a us or ppm."""
@@ -28,6 +28,8 @@ STEP: Final = 1.02
 BINS: Final = 1_047
 """Per sign: up to 10^7, ten seconds of a fire error in us; larger sizes count into the last bin."""
 
+_NOTHING: Final = Spread(median=None, p95=None, worst=None, count=0)
+
 
 class Histogram:
     """Counts by size in bins of `STEP`, signs kept apart: 17 KB, whatever comes."""
@@ -36,21 +38,26 @@ class Histogram:
         self._counts = np.zeros(2 * BINS + 1, np.int64)  # from the most negative bin to the most positive; 0 in the middle
         self.count = 0
         self.worst: float | None = None  # the value of the largest size, exactly; the positive one of equals
+        self._spread: Spread | None = _NOTHING  # as told last; None = values have come since
 
     def add(self, value: float) -> None:
         """Count a finite value."""
         self._counts[BINS + _bin(value)] += 1
         self.count += 1
+        self._spread = None
         if self.worst is None or (abs(value), value) > (abs(self.worst), self.worst):
             self.worst = value
 
     def spread(self) -> Spread:
         """Median and p95 by nearest rank, to half a bin and never beyond the worst."""
-        if self.worst is None:
-            return _NOTHING
+        if self._spread is None:
+            self._spread = self._told()
+        return self._spread
+
+    def _told(self) -> Spread:
         sizes = self._counts[BINS:].copy()
         sizes[1:] += self._counts[:BINS][::-1]
-        most = abs(self.worst)
+        most = abs(self.worst or 0.0)
         middle = _value(_rank(self._counts, 50) - BINS)
         return Spread(
             median=max(-most, min(most, middle)),
@@ -122,6 +129,3 @@ def _rank(counts: "np.ndarray[tuple[int], np.dtype[np.int64]]", percent: int) ->
     """Index of the bin that holds the nearest rank of `percent`."""
     total = np.cumsum(counts)
     return int(np.searchsorted(total, math.ceil(int(total[-1]) * percent / 100)))
-
-
-_NOTHING: Final = Spread(median=None, p95=None, worst=None, count=0)

@@ -21,6 +21,10 @@ LATELY_NS = 5 * NS_PER_S
 """Flashes and comparisons of so long ago are lately: two bars at 100 bpm."""
 
 
+CLOCKS_EVERY_NS = NS_PER_S // 4
+"""Clocks are fitted so often."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What else is so at the moment.
@@ -64,6 +68,7 @@ class DriftWatch:
         self._running = {name: Running() for name in DriftFigures.model_fields}
         self._compared: deque[Reading] = deque(maxlen=NEWEST)  # the newest beats with a drift
         self._flashed_ns: HostTime | None = None  # the newest flash
+        self._clocks_ns = HostTime(0)  # when to take the clocks' figures next
         self._ladder = SeverityLadder()
         self._book = AlertBook()
         self._since_ns: dict[Kind, HostTime] = {}  # since when something is wrong that may become an alert
@@ -114,6 +119,9 @@ class DriftWatch:
             self._ladder.add(reading.at_ns, reading.drift_ms)
 
     def _take_clocks(self, facts: Facts, now: HostTime) -> None:
+        if now < self._clocks_ns:
+            return
+        self._clocks_ns = HostTime(now + CLOCKS_EVERY_NS)
         clock = facts.clock
         if clock is not None:
             self._running["sync_error_us"].add(now, clock.sync_error_us)
