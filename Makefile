@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHES := beats cost clock lan
+BENCHES := beats cost clock lan board
 
 .PHONY: demo test lint check c-library system-test system-packages bench clean help
 .DEFAULT_GOAL := help
@@ -48,8 +48,8 @@ system-packages: # what those parts need from Debian; asks for nothing when it i
 
 bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines, a table on stderr
 
-bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock, bench-lan
-	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$*
+bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock, bench-lan, bench-board (ARGS=60 for 60 s of it)
+	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$* $(ARGS)
 
 clean: ## remove what make built
 	rm -rf firmware_bridge/build $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
