@@ -156,15 +156,27 @@ def test_fault_08_node_resets_with_a_full_queue(make: Any, announce: bool) -> No
     assert all(report.fate is BeatFate.FIRED for report in ends)
 
 
-def test_fault_08_twice_in_a_second(make: Any) -> None:
-    link = make(7)
-    link.run(10)
+@pytest.mark.parametrize(("seed", "share"), [(0, 0.0), (1, 0.0), (2, 0.2), (3, 0.2)])
+def test_fault_08_twice_in_a_second_with_a_full_queue(make: Any, sim: Any, seed: int, share: float) -> None:
+    """A new session in under 2 s each time, on a line that loses a frame in five as well, and no flash that an old one was told."""
+    line = {way: sim.Line(damage=sim.losing(share)) for way in ("up", "down")}
+    link = make(seed, identity=sim.NodeIdentity(b"simnode", 1, queue_depth=3), **line)
+    link.run(10.3)
+    assert len(link.node.queue) == link.identity.queue_depth
     link.reset_node()
+    first = link.now
     link.run(0.6)
     link.reset_node()
+    second, lives = link.now, len(link.states())
     link.run(2)
+    assert LinkState.READY in link.states()[lives:]
     assert link.states()[-1] is LinkState.READY
-    assert len([event for event in link.events if isinstance(event, NodeReset)]) == 2
+    assert 1 <= len([event for event in link.events if isinstance(event, NodeReset)]) <= 2
     link.run(5)
+    for at, number in link.flashes:
+        if at > first:  # told since: one is told 40 ms ahead at least, and after a burst of 32 pings
+            assert at - (second if at > second else first) > 200 * MS
+            assert number > 20
+    assert len({number for _, number in link.flashes}) == len(link.flashes)
     drain(link)
-    assert link.session.counters().fired >= 30
+    assert link.session.counters().fired >= 28

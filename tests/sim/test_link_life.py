@@ -1,5 +1,7 @@
 """Stalls, silence, versions, tempo changes and endings in fake time; `World.check` holds the invariants after every event."""
 
+import heapq
+import itertools
 import random
 from typing import Any
 
@@ -10,7 +12,7 @@ from k1edge.link.dialect import LinkState
 from k1edge.link.k1link.messages import Ping
 
 MS, S = 1_000_000, 1_000_000_000
-PANIC = b"\r\nGuru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\nBacktrace: 0x4200a0b4:0x3fc95f30\r\n"
+T0 = 5_000 * S
 
 
 @pytest.fixture
@@ -61,9 +63,6 @@ def test_fault_18_node_stops_reading(make: Any) -> None:
     counters = link.session.counters()
     assert counters.pending == 0
     assert counters.sent == len(link.reports)
-
-
-T0 = 5_000 * S
 
 
 def test_a_short_silence_degrades_and_heals(make: Any) -> None:
@@ -124,6 +123,70 @@ def test_fault_54_tempo_changes_after_beats_were_sent(make: Any, factor: float) 
     assert max(link.flash_errors_us(12)) < 500
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_fault_54_beats_revised_after_they_were_sent(make: Any, seed: int) -> None:
+    """Each plan, 20 a second, moves the beats by up to 40 ms from where the one before had them, and sometimes halves or doubles the tempo."""
+    link = make(seed)
+    link.run(5)
+    rng = random.Random(seed)
+    for number in range(300):
+        link.run(0.05)
+        if number % 60 == 59:
+            link.tempo_bpm = rng.choice([60, 120, 240])
+            link.first_id += 1_000
+        link.origin_ns = T0 + round(rng.uniform(-40, 40) * MS)
+    link.origin_ns = T0
+    link.run(5)
+    drain(link)
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(link.flashes)]
+    assert min(gaps) >= 100 * MS
+    assert len({number for _, number in link.flashes}) == len(link.flashes)
+    assert max(link.flash_errors_us(22)) < 500
+    counters = link.session.counters()
+    assert counters.missed <= 3
+
+
+def suspend(link: Any, seconds: float) -> None:
+    """The host sleeps: its clock stands still, what was on the wire is lost, the node lives on and flashes what it had been told."""
+    woken = link.node_time() + round(seconds * 1e6)
+    link.asleep_flashes = 0
+    while (due := min((t for t in (link.node.next_fire(), link.node.next_send()) if t is not None), default=woken)) < woken:
+        at = max(due, link.node_time())
+        link.asleep_flashes += len(link.node.fire(at)) if (link.node.next_fire() or woken) <= at else 0
+        link.node.data_to_send(at)
+        if due < link.node_time():
+            break
+    link._queue[:] = [event for event in link._queue if event[2] in {"plan", "host"}]
+    heapq.heapify(link._queue)
+    link.clock.offset_us += seconds * 1e6
+    link._node_wake = -1
+    link._push(link.now, "node")
+
+
+@pytest.mark.parametrize("seconds", [0.7, 5.0, 3600.0])
+def test_fault_21_host_suspended_and_resumed(make: Any, seconds: float) -> None:
+    """CLOCK_MONOTONIC stands still in a suspend, so the node's clock steps: it is fitted anew, and nothing of the old grid flashes."""
+    link = make(21)
+    link.run(10.23)
+    before = len(link.flashes)
+    link.excused = True
+    suspend(link, seconds)
+    assert link.asleep_flashes <= 4  # what it had been told, 2 s ahead at most; then it stopped by itself
+    woken, states = link.now, len(link.states())
+    link.origin_ns += 170 * MS  # the music is elsewhere now
+    link.first_id = 1_000
+    link.run(2)
+    assert LinkState.HANDSHAKE in link.states()[states:]
+    assert link.states()[-1] is LinkState.READY
+    link.excused = False
+    link.run(10)
+    drain(link)
+    on_grid = [abs((at - link.origin_ns + S // 4) % (S // 2) - S // 4) for at, _ in link.flashes if at > woken + S]
+    assert max(on_grid) < MS  # none of the stale grid
+    assert len(link.flashes) - before >= 20
+    assert max(link.flash_errors_us((woken - T0) / S + 1)) < 500
+
+
 def test_a_plan_that_flickers_flashes_nothing_twice_and_leaks_nothing(make: Any) -> None:
     link = make(14)
     link.run(3)
@@ -159,7 +222,7 @@ def test_close_makes_the_node_dark(make: Any) -> None:
     assert link.states()[-1] is LinkState.CLOSED
 
 
-def test_the_node_stops_by_itself_when_the_host_is_gone(make: Any) -> None:
+def test_fault_47_the_node_stops_by_itself_when_the_host_is_gone(make: Any) -> None:
     link = make(17)
     link.run(5.2)
     link.host_stalled_until = link.now + 3600 * S

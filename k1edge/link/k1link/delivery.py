@@ -36,7 +36,8 @@ CROWD_NS = 100 * NS_PER_MS
 
 
 LOSS_NS = NS_PER_S
-"""A ping unanswered for between CROWD_NS and this long says that the line loses frames."""
+LOSSES = 2
+"""So many pings unanswered for between CROWD_NS and LOSS_NS say that the line loses frames; a single one happens to any."""
 
 LOSING_GAP_NS = 25 * NS_PER_MS
 """Most between two pings while it does: of 40 a second some come through, and 2 kB a second are a fifth of the slowest line."""
@@ -169,8 +170,8 @@ class Pinger:
         self._unanswered.clear()
 
     def losing(self, now: HostTime) -> bool:
-        """Whether the line has just lost a ping or its answer."""
-        return any(CROWD_NS <= now - sent_ns < LOSS_NS for sent_ns in self._unanswered.values())
+        """Whether the line has just lost pings or their answers."""
+        return sum(CROWD_NS <= now - sent_ns < LOSS_NS for sent_ns in self._unanswered.values()) >= LOSSES
 
     def due(self, now: HostTime) -> bool:
         """True where a ping may go out, if nothing else wants to."""
