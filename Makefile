@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHES := beats cost clock lan board
 
-.PHONY: demo test lint check c-library system-test system-packages bench clean help
+.PHONY: demo test lint check c-library system-test system-packages bench telemetry-schema clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,6 +45,9 @@ system-test: system-packages $(VENV)/.dev ## the whole program on real parts: so
 
 system-packages: # what those parts need from Debian; asks for nothing when it is all there
 	@tests/system/install_packages
+
+telemetry-schema: $(VENV)/.main ## docs/telemetry.schema.json from the models, after a change to them
+	$(BIN)/python -c 'import json; from k1edge.report.telemetry import telemetry_schema; print(json.dumps(telemetry_schema(), indent=1))' > docs/telemetry.schema.json
 
 bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines, a table on stderr
 

@@ -14,7 +14,7 @@ from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.host_signs import HostSampler
 from k1edge.drift.watch import News
 from k1edge.errors import ConfigError
-from k1edge.report.app import STRANGERS_HIDDEN, build_app
+from k1edge.report.app import STRANGERS_HIDDEN, Hidden, build_app
 from k1edge.report.fanout import Fanout
 from k1edge.report.feed import Feed
 from k1edge.report.guard import Guard, GuardedApp
@@ -54,9 +54,8 @@ class Station:
         self.parts = [part for make in PARTS if (part := self._made(make, surroundings)) is not None]
         guard = self._guard(settings.network)
         self.fanout = Fanout(self.feed, guard, self._hello)
-        hidden = None if guard.token else STRANGERS_HIDDEN
         routes = [route for part in self.parts for route in part.routes()]
-        self.app = GuardedApp(build_app(snapshot, routes, hidden), guard)
+        self.app = GuardedApp(build_app(snapshot, routes, self._hidden), guard)
         self.server = LanServer(settings.network, self.app, self.fanout.upgrade, self.fanout.shed)
 
     async def run(self) -> None:
@@ -93,7 +92,10 @@ class Station:
     def reload(self, settings: Settings) -> None:
         """Take over token, origins, rate, and what the parts can take."""
         self._settings = settings
-        self.app.guard = self.fanout.guard = self._guard(settings.network)
+        guard = self._guard(settings.network)
+        if guard != self.app.guard:
+            self.app.guard = self.fanout.guard = guard
+            self.fanout.dismiss()  # let them come again under the new rules
         self.each(lambda part: part.reload(settings))
 
     def heard(self, dsp_ns: int | None) -> None:
@@ -132,6 +134,9 @@ class Station:
             version=__version__,
             rate_hz=self._settings.network.rate_hz,
         )
+
+    def _hidden(self) -> Hidden | None:
+        return None if self.app.guard.token else STRANGERS_HIDDEN
 
     def _guard(self, network: NetworkSettings) -> Guard:
         """Rules of the settings. A token whose file can't be read lets nobody in rather than everybody."""

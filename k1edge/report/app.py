@@ -18,7 +18,9 @@ STRANGERS_HIDDEN: Hidden = {"node": {"port", "firmware", "kept_text"}, "process"
 """What the LAN is not told unless it shows a token: versions of the node, its boot text, and how this host is built."""
 
 
-def build_app(snapshot: Callable[[], Snapshot], routes: Sequence[BaseRoute] = (), hidden: Hidden | None = None) -> Starlette:
+def build_app(
+    snapshot: Callable[[], Snapshot], routes: Sequence[BaseRoute] = (), hidden: Callable[[], Hidden | None] = lambda: None
+) -> Starlette:
     """Build the application.
 
     GET /status answers the snapshot; GET /healthz 200 while all is well and 503 otherwise, with the reasons. Everything else is a
@@ -27,11 +29,11 @@ def build_app(snapshot: Callable[[], Snapshot], routes: Sequence[BaseRoute] = ()
     Args:
         snapshot: the picture now; called on the event loop, so it must be quick.
         routes: what else there is to read.
-        hidden: fields of the snapshot that /status leaves out.
+        hidden: fields of the snapshot that /status leaves out now.
     """
 
     async def status(_: Request) -> Response:
-        return Response(snapshot().model_dump_json(exclude=hidden), media_type="application/json", headers=_FRESH)
+        return Response(snapshot().model_dump_json(exclude=hidden()), media_type="application/json", headers=_FRESH)
 
     async def healthz(_: Request) -> Response:
         now = snapshot()

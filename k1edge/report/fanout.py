@@ -102,6 +102,11 @@ class Fanout:
         for member in list(self.members)[len(self.members) // 2 :]:
             member.cut_off()
 
+    def dismiss(self) -> None:
+        """Say goodbye to everybody; who may come back will."""
+        for member in list(self.members):
+            member.shutdown()
+
     def admit(self, newcomer: "_Subscriber") -> bool:
         """Take one in, if there is room."""
         same = sum(member.address == newcomer.address for member in self.members)
@@ -181,6 +186,9 @@ class _Subscriber(asyncio.Protocol):
                 self._answered = True
             elif isinstance(event, Frame) and event.opcode in {Opcode.TEXT, Opcode.BINARY, Opcode.CONT}:
                 self._protocol.fail(CloseCode.POLICY_VIOLATION, "reading only")
+        if self._protocol.handshake_exc is not None and not self._member:
+            self.transport.close()  # uvicorn let it pass, the stricter parser here did not
+            return
         self._flush()
 
     def pause_writing(self) -> None:

@@ -91,7 +91,7 @@ class Guard:
         return origin if origin is not None and (origin in self.origins or "*" in self.origins) else None
 
     def _is_ours(self, host: str) -> bool:
-        name = (urlsplit(f"//{host}").hostname or "") if _splits(f"//{host}") else ""
+        name = (urlsplit(f"//{host}").hostname or "") if _splits(f"//{host}") and "," not in host else ""
         if not name or _is_address(name) or "." not in name or name.endswith(LAN_SUFFIXES):
             return bool(name)
         return any(urlsplit(origin).hostname == name for origin in self.origins if _splits(origin))

@@ -162,7 +162,7 @@ def _cure(error: OSError, bind: str, port: int) -> str:
         return f"network: port {port} is taken by another program; stop that one, or set network.port"
     if error.errno == errno.EACCES:
         return f"network: port {port} is not ours to take; set network.port to 1024 or above"
-    if error.errno in {errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO}:
+    if error.errno in {errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO, None}:  # an unknown name has no number before Python 3.13
         return f"network: {bind} is not there; waiting for it (network.bind names an address or an interface of this host)"
     if error.errno == errno.EPERM:
         return f"network: this kernel does not let us listen on an interface by name ({bind}); set network.bind to its address"

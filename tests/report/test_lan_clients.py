@@ -1,0 +1,344 @@
+"""Hostile and helpless clients against the real server on loopback: FAULTS.md 37, 39, 40 and 48."""
+
+import asyncio
+import contextlib
+import os
+import resource
+import socket
+import struct
+import time
+from pathlib import Path
+
+import msgpack
+import pytest
+
+from k1edge.report import fanout, server
+from k1edge.report.fanout import FanoutLimits
+from k1edge.report.lan import LAN_LIMITS
+from k1edge.report.server import Limits
+from tests.report.lan_scene import SESAME, Lan, handshake, raw_subscriber, read, run
+from tests.report.scene import until
+
+
+async def is_well(lan: Lan) -> None:
+    code, _, _ = await lan.get()
+    assert code == 200
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /" + b"x" * 10_000_000,
+        b"GET /status HTTP/1.1\r\nx: " + b"y" * 10_000_000,
+        b"GET /status HTTP/1.1\r\n" + b"".join(b"x-%d: y\r\n" % n for n in range(100_000)),
+        b"\xff\xfe\xc3\x28 /status HTTP/1.1\r\n\r\n",
+        b"\0" * 100,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\xaa" * 100,
+        b"GET /status HTTP/1.1\r\n\r\n",
+        b"GET /status HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+    ids=["10 MB line", "10 MB header", "10^5 headers", "bad UTF-8", "zeros", "TLS", "no host", "two hosts", "HTTP/2"],
+)
+def test_fault_39_nonsense_is_refused(request_bytes: bytes) -> None:
+    async def scenario(lan: Lan) -> None:
+        reader, writer = await lan.raw(request_bytes)
+        with contextlib.suppress(ConnectionResetError):  # it was still writing when it was refused
+            assert (await reader.read(65536)).split()[1] in {b"400", b"405"}
+        writer.close()
+        await is_well(lan)
+        await until(lambda: lan.server.clients == 0)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("headers", [[], ["sec-websocket-version: 12"], ["Sec-WebSocket-Key: b"], ["X: " + "y" * 9000]])
+def test_fault_39_half_a_handshake_is_refused(headers: list[str]) -> None:
+    async def scenario(lan: Lan) -> None:
+        request = handshake(lan, *headers)
+        if not headers:
+            request = request.replace(b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", b"Sec-WebSocket-Key: short")
+        reader, writer = await lan.raw(request)
+        answer = await reader.read()
+        assert answer.split()[1:2] in ([b"400"], [])
+        assert not lan.fanout.members
+        writer.close()
+
+    run(scenario)
+
+
+def test_fault_37_a_slow_request_runs_out_of_time() -> None:
+    async def scenario(lan: Lan) -> None:
+        mute, half = await lan.raw(b""), await lan.raw(b"GET /status HT")
+        drip = asyncio.create_task(trickle(half[1]))
+        for reader, writer in (mute, half):
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await reader.readexactly(1)
+            writer.close()
+        drip.cancel()
+        await asyncio.gather(drip, return_exceptions=True)
+        await is_well(lan)
+
+    run(scenario, limits=Limits(request_s=0.1))
+
+
+async def trickle(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.02)
+
+
+def test_fault_39_a_body_is_not_taken() -> None:
+    async def scenario(lan: Lan) -> None:
+        head = f"Host: 127.0.0.1:{lan.port}\r\n".encode()
+        for request in (
+            b"GET /status HTTP/1.1\r\n" + head + b"content-length: 1000000000\r\n\r\n" + b"z" * 1_000_000,
+            b"GET /status HTTP/1.1\r\n" + head + b"transfer-encoding: chunked\r\n\r\n" + b"ffff\r\n" + b"z" * 65_535,
+        ):
+            reader, writer = await lan.raw(request)
+            assert (await reader.readuntil(b"\r\n")).split()[1] == b"413"
+            writer.close()
+        await until(lambda: lan.server.clients == 0)
+
+    run(scenario)
+
+
+def test_fault_37_500_clients_leave_the_others_alone() -> None:
+    """From one address, which costs them their own connections; a subscriber at another is not touched."""
+
+    async def scenario(lan: Lan) -> None:
+        async with lan.subscribe(local_addr=("127.0.0.9", 0)) as subscriber:
+            await read(subscriber)
+            crowd = [await lan.raw(b"") for _ in range(500)]
+            await until(lambda: lan.server.clients <= (LAN_LIMITS.most_per_address or 0))
+            took = []
+            for _ in range(30):
+                begin = time.perf_counter()
+                await is_well(lan)
+                took.append(time.perf_counter() - begin)
+            lan.publish()
+            assert (await read(subscriber))["seq"] == 1
+            assert sorted(took)[28] < 0.5  # far from any time-out, wide of a loaded machine
+            for _, writer in crowd:
+                writer.close()
+
+    run(scenario)
+
+
+def test_fault_37_a_crowd_from_many_addresses_stays_within_the_total() -> None:
+    async def scenario(lan: Lan) -> None:
+        crowd = [await lan.raw(b"", source=f"127.0.0.{10 + n % 50}") for n in range(300)]
+        await until(lambda: lan.server.clients == LAN_LIMITS.most_clients)
+        await is_well(lan)
+        for _, writer in crowd:
+            writer.close()
+
+    run(scenario)
+
+
+def frame(opcode: int, content: bytes, size: int | None = None) -> bytes:
+    length = len(content) if size is None else size
+    head = bytes([0x80 | opcode, 0x80 | length]) if length < 126 else struct.pack("!BBQ", 0x80 | opcode, 0xFF, length)
+    return head + b"\0\0\0\0" + content
+
+
+DEEP = b"\x91" * 1000 + b"\xc0"
+"""MessagePack: a thousand lists in each other."""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(2, DEEP), 1008),
+        (frame(2, msgpack.packb(msgpack.ExtType(42, b"x"))), 1008),
+        (frame(1, b"[" * 100), 1008),
+        (frame(1, b"\xff\xfe"), 1008),
+        (frame(2, b"", size=2**62), 1009),
+        (frame(2, b"x" * 1025), 1009),
+        (frame(3, b""), 1002),
+        (frame(9, b"x" * 126), 1002),
+        (b"\x82\x01x", 1002),
+        (frame(8, b"\x00"), 1002),
+        (frame(0, b"x"), 1002),
+        (b"\xf2\x80\0\0\0\0", 1002),
+    ],
+    ids=[
+        "deep",
+        "ext type",
+        "deep JSON",
+        "bad UTF-8",
+        "2^62 bytes",
+        "oversize",
+        "opcode 3",
+        "big ping",
+        "unmasked",
+        "bad close",
+        "lone continuation",
+        "reserved bits",
+    ],
+)
+def test_fault_39_a_subscriber_that_talks_is_closed(sent: bytes, code: int) -> None:
+    async def scenario(lan: Lan) -> None:
+        loop = asyncio.get_running_loop()
+        async with lan.subscribe(local_addr=("127.0.0.9", 0)) as other:
+            await read(other)
+            sock = await raw_subscriber(lan)
+            await loop.sock_sendall(sock, sent)
+            got = b""
+            while chunk := await loop.sock_recv(sock, 4096):
+                got += chunk
+            sock.close()
+            closing = got[got.rindex(b"\x88") :]
+            assert struct.unpack("!H", closing[2:4])[0] == code
+            lan.publish()
+            assert (await read(other))["seq"] == 1
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("flood", [frame(9, b"") * 1000, frame(10, b"x" * 100) * 1000, b"\0" * 100_000], ids=["pings", "pongs", "zeros"])
+def test_fault_39_a_flood_of_small_frames_is_cut_off(flood: bytes) -> None:
+    async def scenario(lan: Lan) -> None:
+        sock = await raw_subscriber(lan)
+        with contextlib.suppress(ConnectionError):
+            await asyncio.get_running_loop().sock_sendall(sock, flood)
+        await until(lambda: not lan.fanout.members)
+        sock.close()
+        await is_well(lan)
+
+    run(scenario)
+
+
+def test_fault_40_one_that_never_reads_loses_samples_and_is_closed_and_others_notice_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fanout, "SWEEP_S", 0.05)
+
+    async def scenario(lan: Lan) -> None:
+        async with lan.subscribe(local_addr=("127.0.0.9", 0)) as healthy:
+            await read(healthy)
+            frozen = await raw_subscriber(lan, receive_bytes=4096)
+            await until(lambda: len(lan.fanout.members) == 2)
+            published = 0
+            while lan.fanout.counts.lost < 50:
+                lan.publish()
+                published += 1
+                assert (await read(healthy))["seq"] == published
+            stuck = next(member for member in lan.fanout.members if member.address == "127.0.0.1")
+            assert len(stuck._waiting) == 1
+            assert published < 500  # the kernel keeps some for it, but not minutes of them
+            await until(lambda: lan.fanout.counts.cut_off == 1)
+            assert len(lan.fanout.members) == 1
+            lan.publish()
+            assert (await read(healthy))["seq"] == published + 1
+            frozen.close()
+
+    run(scenario, fanout_limits=FanoutLimits(slow_s=0.3))
+
+
+def test_fault_40_one_that_reads_again_gets_the_newest_not_the_backlog() -> None:
+    async def scenario(lan: Lan) -> None:
+        loop = asyncio.get_running_loop()
+        sock = await raw_subscriber(lan, receive_bytes=4096)
+        await until(lambda: len(lan.fanout.members) == 1)
+        while lan.fanout.counts.lost < 100:
+            lan.publish()
+        got = b""
+        last = f'"seq":{lan.feed.seq}'.encode()
+        packed = msgpack.packb({"seq": lan.feed.seq})[1:]
+        while packed not in got:
+            got += await loop.sock_recv(sock, 65536)
+        assert last
+        assert got.count(b"\xa9telemetry") < lan.feed.seq - 90
+        assert next(iter(lan.fanout.members))._paused_at is None
+        sock.close()
+
+    run(scenario)
+
+
+def test_fault_40_one_that_answers_no_ping_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half open: its host is gone, but nothing has said so."""
+    monkeypatch.setattr(fanout, "SWEEP_S", 0.02)
+    monkeypatch.setattr(fanout, "PINGS_S", 5)
+
+    async def scenario(lan: Lan) -> None:
+        sock = await raw_subscriber(lan)
+        await until(lambda: lan.fanout.counts.cut_off == 1)
+        assert not lan.fanout.members
+        sock.close()
+
+    run(scenario)
+
+
+def highest_descriptor() -> int:
+    return max(int(entry.name) for entry in Path("/proc/self/fd").iterdir())
+
+
+def test_fault_48_without_descriptors_subscribers_go_and_the_server_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "SHED_S", 0.1)
+
+    async def scenario(lan: Lan) -> None:
+        subscribers = [await raw_subscriber(lan) for _ in range(8)]
+        await until(lambda: len(lan.fanout.members) == 8)
+        waiting = socket.socket()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest_descriptor() + 1, hard))
+        held = []
+        try:
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(os.dup(0))
+            waiting.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(waiting, ("127.0.0.1", lan.port))
+            await until(lambda: len(lan.fanout.members) == 4)
+        finally:
+            for number in held:
+                os.close(number)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await until(lambda: lan.server.clients == 1)
+        await is_well(lan)
+        for sock in (*subscribers, waiting):
+            sock.close()
+
+    run(scenario)
+
+
+def test_no_detail_for_strangers_and_reading_only() -> None:
+    async def scenario(lan: Lan) -> None:
+        code, headers, body = await lan.get()
+        assert code == 200
+        assert not {"server", "date", "x-powered-by"} & headers.keys()
+        for hidden in (b"firmware", b"kept_text", b"/dev/ttyACM0", b'"pid"'):
+            assert hidden not in body
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"):
+            code, headers, _ = await lan.get(method=method)
+            assert (code, headers["allow"]) == (405, "GET, HEAD")
+        code, headers, body = await lan.get(method="HEAD")
+        assert (code, body) == (200, b"")
+
+    run(scenario)
+
+
+def test_pages_of_other_sites_may_read_only_when_listed() -> None:
+    async def scenario(lan: Lan) -> None:
+        listed, stranger = "Origin: http://wall.local", "Origin: http://evil.example.com"
+        code, headers, _ = await lan.get("/status", listed)
+        assert (code, headers["access-control-allow-origin"], headers["vary"]) == (200, "http://wall.local", "Origin")
+        code, headers, _ = await lan.get("/status", listed, "Access-Control-Request-Method: GET", method="OPTIONS")
+        assert (code, headers["access-control-allow-headers"]) == (204, "Authorization")
+        code, headers, _ = await lan.get("/status", stranger)
+        assert (code, "access-control-allow-origin" in headers) == (403, False)
+        assert (await lan.get("/status", "Host: rebound.example.com"))[0] == 421
+
+    run(scenario, origins=("http://wall.local",))
+
+
+def test_with_a_token_nothing_is_told_without_it() -> None:
+    async def scenario(lan: Lan) -> None:
+        for path in ("/status", "/healthz", "/nothing"):
+            code, headers, body = await lan.get(path)
+            assert code == 401
+            assert SESAME.encode() not in body
+            assert "www-authenticate" in headers
+        assert (await lan.get("/status?token=" + SESAME))[0] == 401
+        assert (await lan.get("/status", f"Authorization: Bearer {SESAME}"))[0] == 200
+
+    run(scenario, token=SESAME)
