@@ -26,7 +26,14 @@ from k1edge.timebase import NS_PER_MS, HostTime
 
 log = structlog.get_logger(__name__)
 
-PARTS: tuple[Callable[[Surroundings], LanPart], ...] = ()
+
+def _metrics(surroundings: Surroundings) -> LanPart:
+    from k1edge.report.metrics import Metrics  # noqa: PLC0415 - as PARTS says
+
+    return Metrics(surroundings)
+
+
+PARTS: tuple[Callable[[Surroundings], LanPart], ...] = (_metrics,)
 """What stands beside the server. Each maker imports its part itself, so that one whose library is missing is off alone."""
 
 AGAIN_S = 5.0
