@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHES := beats cost clock lan board
+BENCHES := beats cost clock lan board link
 
 .PHONY: demo test lint check c-library system-test system-packages bench telemetry-schema clean help
 .DEFAULT_GOAL := help
