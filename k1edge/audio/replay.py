@@ -100,7 +100,7 @@ class _PlayedSource(ABC):
         self._state = AudioState.LIVE
         return block
 
-    def renew(self) -> None:
+    def renew(self) -> None:  # noqa: B027 - nothing to do, for all of them
         """Nothing: a file stands still while the host sleeps."""
 
     def health(self) -> AudioHealth:

@@ -65,6 +65,7 @@ async def _serve(settings: Settings, config: Path | None, flags: Mapping[str, ob
         identity=load_identity(state_dir(settings, env), settings.daemon.id),
         socket=socket_path(settings, env),
         env=env,
+        state=state_dir(settings, env),
     )
 
     def reload() -> None:

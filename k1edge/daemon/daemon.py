@@ -16,16 +16,18 @@ from k1edge.beat.pipeline import Pipeline
 from k1edge.beat.scheduler import Keep, Scheduler
 from k1edge.config import Settings
 from k1edge.daemon.budget import RestartBudget
+from k1edge.daemon.clocks import Clocks
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.desk import Desk
 from k1edge.daemon.hearing import Heard, Hearing
 from k1edge.daemon.lan import Lan
+from k1edge.daemon.link_log import log_link
 from k1edge.daemon.picture import Vitals, draw, drift_facts
 from k1edge.drift.meter import DriftMeter
 from k1edge.drift.watch import DriftWatch
 from k1edge.errors import K1EdgeError
 from k1edge.events import BeatPlan, FlashReport
-from k1edge.link.dialect import LinkEvent, NodeIdentified, NodeReset, StateChanged
+from k1edge.link.dialect import LinkEvent
 from k1edge.link.port import SerialNode
 from k1edge.link.port_status import node_port
 from k1edge.report.systemd import Notifier
@@ -64,6 +66,7 @@ class Daemon:
         socket: where the status is served.
         env: the environment: what systemd says there.
         watch: called on the event loop with every `Heard` and `LinkEvent`, for views; must be quick.
+        state: folder of what is remembered; None = nothing beyond this run.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Daemon:
         socket: Path,
         env: Mapping[str, str],
         watch: Callable[[Heard | LinkEvent], None] | None = None,
+        state: Path | None = None,
     ) -> None:
         self.settings = settings
         self.identity = identity
@@ -93,6 +97,7 @@ class Daemon:
         self._hearing: Hearing | None = None
         self._desk: Desk | None = None  # None = no node is wanted
         self._lan = Lan(settings, identity, self.snapshot, self.conductor)
+        self.clocks = Clocks(state, self._started_ns)
         self._lag_ns: int | None = None
         self._notifier = Notifier(env)
         self._pending: set[asyncio.TimerHandle] = set()  # restarts that are waiting for their pause
@@ -139,7 +144,7 @@ class Daemon:
         vitals = Vitals(self.identity, self._started_ns, self._stop_requested, self._budget.total, self._lag_ns)
         node = None if self._desk is None else self._desk.node.status()
         now, network = HostTime(time.monotonic_ns()), self._lan.status()
-        return draw(self.settings, vitals, self._source.health(), self.conductor, self.drift, node, network, now)
+        return draw(self.settings, vitals, self._source.health(), self.conductor, self.drift, node, network, now, self.clocks.status(now))
 
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running: the offset. Says what needs a restart."""
@@ -158,7 +163,8 @@ class Daemon:
 
     def _start_parts(self) -> None:
         if self.settings.node.port != "off":
-            node = SerialNode(node_port(self.settings.node), on_event=self._post_link, on_failure=self._post_link_failure)
+            where = node_port(self.settings.node, self.clocks.rates.memory)
+            node = SerialNode(where, on_event=self._post_link, on_failure=self._post_link_failure)
             node.start()
             self._desk = Desk(node)
         self._hearing = Hearing(self._source, self._new_pipeline, self._post_heard, self._post_hearing_ended)
@@ -179,6 +185,7 @@ class Daemon:
         if self._hearing is not None and not await asyncio.to_thread(self._hearing.stop, DSP_STOP_S):
             log.warning("the sound driver does not answer; leaving it behind")
         await leaving
+        await self.clocks.rates.close()
         log.info("stopped")
 
     # --- called on other threads: post to the loop -----------------------------------------------------------------------------
@@ -207,26 +214,20 @@ class Daemon:
     # --- called on the event loop ----------------------------------------------------------------------------------------------
 
     def _on_heard(self, heard: Heard) -> None:
+        if self._hearing is not None and heard.life != self._hearing.life:
+            return  # from before the host slept
         self._follow(self.conductor.hear(heard, HostTime(time.monotonic_ns())))
         self._lan.heard(heard)
         if self._watch is not None:
             self._watch(heard)
 
     def _on_link(self, event: LinkEvent) -> None:
-        if isinstance(event, FlashReport) and self._desk is not None and self._desk.flashed(event):
-            log.info("test flash", fate=event.fate.value, due_ns=event.due_ns, fired_ns=event.fired_ns, bound_us=event.bound_us)
-        elif isinstance(event, FlashReport):
+        trial = isinstance(event, FlashReport) and self._desk is not None and self._desk.flashed(event)
+        if isinstance(event, FlashReport) and not trial:
             self.conductor.flashed(event)
             self._lan.flashed(event)
-            log.debug(
-                "flash", beat=event.beat_id, fate=event.fate.value, due_ns=event.due_ns, fired_ns=event.fired_ns, bound_us=event.bound_us
-            )
-        elif isinstance(event, StateChanged):
-            log.info("node", state=event.state.value, reason=event.reason)
-        elif isinstance(event, NodeIdentified):
-            log.info("node identified", dialect=event.info.dialect, unique_id=event.info.unique_id, firmware=event.info.firmware)
-        elif isinstance(event, NodeReset):
-            log.warning("node reset", cause=event.cause)
+        self.clocks.take(event)
+        log_link(event, trial=trial)
         if self._watch is not None:
             self._watch(event)
 
@@ -264,16 +265,19 @@ class Daemon:
             await asyncio.sleep(TICK_S)
             now = HostTime(time.monotonic_ns())
             self._lag_ns = now - due_ns
+            self._look_around(now)
             self._follow(self.conductor.plan(now))
-            self._look_at_drift(now)
             self._lan.lagged(self._lag_ns)
             if now - notified_ns >= NOTIFY_EVERY_NS:
                 notified_ns = now
                 self._notify(now)
 
-    def _look_at_drift(self, now: HostTime) -> None:
-        node = None if self._desk is None else self._desk.node.status()
-        news = self.drift.look(drift_facts(self._source.health(), self.conductor, node, now), now)
+    def _look_around(self, now: HostTime) -> None:
+        audio, node = self._source.health(), None if self._desk is None else self._desk.node.status()
+        if self.clocks.tick(audio, node, now) and self._hearing is not None:  # the host slept, and the music went on
+            self.conductor.forget()
+            self._hearing.renew()
+        news = self.drift.look(drift_facts(audio, self.conductor, node, now, self.clocks.moved_lately(now)), now)
         for alert in news.alerts:
             log.warning("alert" if alert.end_ns is None else "alert over", **alert.model_dump(mode="json"))
         self._lan.judged(news)

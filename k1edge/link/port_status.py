@@ -9,6 +9,7 @@ from k1edge.events import ClockMap
 from k1edge.link.backoff import FIRST_NS, LAST_NS
 from k1edge.link.device import DEFAULT_BAUD
 from k1edge.link.dialect import LinkCounters, LinkState, NodeInfo
+from k1edge.link.rates import RateMemory
 from k1edge.link.session import SessionTuning
 from k1edge.timebase import NS_PER_MS
 
@@ -36,13 +37,13 @@ class NodePort:
     last_pause_ns: int = LAST_NS
 
 
-def node_port(node: NodeSettings) -> NodePort:
-    """The settings as the link takes them."""
+def node_port(node: NodeSettings, rates: RateMemory | None = None) -> NodePort:
+    """The settings as the link takes them; `rates` remembers the clocks of nodes."""
     return NodePort(
         port=node.port,
         unique_id=node.unique_id or None,
         baud=node.baud,
-        tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS),
+        tuning=SessionTuning(drain_ns=node.identify_drain_ms * NS_PER_MS, rates=rates),
         host_name=os.uname().nodename,
     )
 

@@ -5,7 +5,17 @@ Pure; owned by the thread that owns the dialect.
 
 from collections import deque
 
-from k1edge.link.dialect import ClockStepped, ClockUpdated, LinkEvent, LinkState, NodeIdentified, NodeInfo, NodeReset, NodeSaid, StateChanged
+from k1edge.link.dialect import (
+    ClockStepped,
+    ClockUpdated,
+    LinkEvent,
+    LinkState,
+    NodeIdentified,
+    NodeInfo,
+    NodeReset,
+    NodeSaid,
+    StateChanged,
+)
 from k1edge.link.k1link.beats import BeatLedger
 from k1edge.link.k1link.channel import Channel
 from k1edge.link.k1link.clocksync import TRUSTED_PINGS
