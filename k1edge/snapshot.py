@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from k1edge.events import Culprit, Severity
 
 SNAPSHOT_VERSION = 2
-"""2: drift in full (newest, last 10 s, since start; severity, attribution, alerts) instead of three medians and two p95."""
+"""2: drift in full (newest, last 10 s, since start; severity, attribution, alerts) instead of three medians and two p95; clocks; the network."""
 
 
 class _Frozen(BaseModel):
@@ -119,7 +119,10 @@ class Figure(_Frozen):
 
 
 class DriftFigures(_Frozen):
-    """Each field of `DriftStatus` that is a number, in full and under the same name; the first three have a value per beat, the others some three a second."""
+    """Each field of `DriftStatus` that is a number, in full and under the same name.
+
+    The first three have a value per beat, the others some three a second.
+    """
 
     drift_ms: Figure
     beat_residual_ms: Figure

@@ -8,8 +8,8 @@ from typing import Final
 from k1edge.drift.alerts import AlertBook, Kind, Trouble
 from k1edge.drift.cause import culprit
 from k1edge.drift.meter import DriftMeter, Reading
-from k1edge.drift.severity import NEWEST, SeverityLadder, Verdict
-from k1edge.drift.spread import Running
+from k1edge.drift.severity import SeverityLadder, Verdict
+from k1edge.drift.spread import MAX_RECENT, WINDOW_NS, Running
 from k1edge.events import ClockMap, Culprit, Severity
 from k1edge.snapshot import Alert, AlertsStatus, DriftFigures, DriftStatus
 from k1edge.timebase import NS_PER_S, HostTime
@@ -66,7 +66,7 @@ class DriftWatch:
     def __init__(self, meter: DriftMeter) -> None:
         self._meter = meter
         self._running = {name: Running() for name in DriftFigures.model_fields}
-        self._compared: deque[Reading] = deque(maxlen=NEWEST)  # the newest beats with a drift
+        self._compared: deque[Reading] = deque(maxlen=MAX_RECENT)  # beats with a drift, in order of time
         self._flashed_ns: HostTime | None = None  # the newest flash
         self._clocks_ns = HostTime(0)  # when to take the clocks' figures next
         self._ladder = SeverityLadder()
@@ -87,7 +87,8 @@ class DriftWatch:
         verdict = self._ladder.step(now)
         bad = verdict.severity not in {None, Severity.OK}
         self._severity = verdict.severity
-        self._culprit = culprit(self._compared, None if facts.clock is None else facts.clock.bound_us, facts.moved) if bad else None
+        judged = [reading for reading in self._compared if bad and now - WINDOW_NS < reading.at_ns]
+        self._culprit = culprit(judged, None if facts.clock is None else facts.clock.bound_us, facts.moved)
         alerts = [self._note_drift(verdict, now), *self._note_the_rest(facts, now)]
         return News(tuple(readings), tuple(alert for alert in alerts if alert is not None))
 
