@@ -49,6 +49,21 @@ def test_fault_12_host_stalls(make: Any, stall_ms: int) -> None:
     assert max(link.flash_errors_us(1)) < 500
 
 
+def test_fault_12_beats_that_were_planned_and_slept_through_are_counted_as_missed(make: Any) -> None:
+    """At 40 bpm the plan reaches 4.5 s ahead, the node is told 2 s ahead: what fell between, nobody flashed."""
+    link = make(12)
+    link.tempo_bpm = 40
+    link.run(10.2)
+    link.host_stalled_until = link.now + 4 * S
+    link.run(4.1)
+    assert 1 <= link.session.counters().missed <= 2
+    link.run(10)
+    drain(link)
+    gaps = [b - a for (a, _), (b, _) in itertools.pairwise(link.flashes)]
+    assert min(gaps) > 1_450 * MS
+    assert {report.fate for report in link.reports} <= {BeatFate.FIRED, BeatFate.MISSED, BeatFate.CANCELLED}
+
+
 def test_fault_18_node_stops_reading(make: Any) -> None:
     link = make(9)
     link.run(5)

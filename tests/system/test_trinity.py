@@ -99,3 +99,36 @@ def test_fault_46_47_trinity_node_is_stopped_on_the_way_out_and_first_thing_afte
             assert not console_of(node).external
             assert STOP in console_of(node).lines[-1]
         assert_only_whole_lines(console_of(node))
+
+
+def test_fault_24_trinity_node_is_stopped_when_the_sound_device_is_lost(sound: SoundServer, new_edge: NewEdge) -> None:
+    """The daemon lives on and may coast for 4 s; then the node, which would go on for ever, is told to stop, and starts with the sound again."""
+    with VirtualNode("trinity") as node:
+        edge = new_edge(node.path, node={"identify_drain_ms": 200})
+        edge.start()
+        edge.wait_for("sound and node", is_listening, START_S)
+        with Player(sound, song("house", seconds=60.0).samples):
+            edge.wait_for("a lock", is_locked, LOCK_S)
+            time.sleep(1.0)
+            assert console_of(node).external
+            sound.kill()
+        edge.wait_for("the loss to be told", lambda status: status["audio"]["state"] in {"lost", "stalled"}, 5.0)
+        edge.wait_for("the lock to be given up", lambda status: status["beat"]["lock"] == "unlocked", 6.0)
+        time.sleep(0.3)
+        assert not console_of(node).external
+        flashed = len(node.flashes())
+        time.sleep(1.5)
+        assert len(node.flashes()) == flashed, "light without sound"
+
+        sound.start()
+        edge.wait_for("sound again", is_listening, 15.0)
+        with Player(sound, song("house", seconds=60.0, seed=2).samples):
+            edge.wait_for("a lock again", is_locked, LOCK_S)
+            time.sleep(2.5)
+            assert console_of(node).external
+            assert len(node.flashes()) > flashed
+            assert edge.stop() == 0
+            time.sleep(0.1)
+        assert not console_of(node).external
+        assert_only_whole_lines(console_of(node))
+        assert console_of(node).settings_changed == 0
