@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHES := beats cost clock lan board link
 
-.PHONY: demo test lint check c-library system-test system-packages bench telemetry-schema clean help
+.PHONY: demo test lint check c-library agreement fuzz system-test system-packages bench telemetry-schema clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,6 +53,13 @@ bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines,
 
 bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock, bench-lan, bench-board (ARGS=60 for 60 s of it)
 	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$* $(ARGS)
+
+agreement: $(VENV)/.dev ## C and Python node side by side, then Python and C over a pty: 100,000 exchanges each
+	$(BIN)/python -m tests.firmware_bridge.agreement
+
+fuzz: $(VENV)/.dev ## wild bytes: 10,000,000 lives of the C node (half an hour), 1,000,000 streams for Python's decoder
+	$(MAKE) --no-print-directory -C firmware_bridge fuzz RUNS=10000000
+	$(BIN)/python -m tests.link.k1link.fuzz
 
 clean: ## remove what make built
 	rm -rf firmware_bridge/build $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

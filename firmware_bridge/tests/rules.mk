@@ -27,6 +27,8 @@ sanitize: $(foreach compiler,$(or $(HOSTS),cc),run-$(compiler)-sanitize)
 coverage: run-coverage ## how much of the library the C tests reach
 	@gcov -nb $(patsubst src/%.c,$(BUILD)/coverage/k1link-tests-%.gcda,$(LIB_SRC)) | grep -A3 "^File 'src"
 
+check: fuzz
+
 # One input is one node's life, some frames long; the last line has the totals. An input that goes wrong is left in build/fuzz/.
 # The judge is not instrumented: the search is for new paths through the library, and a judge that is as slow as it finds half as much.
 fuzz: $(if $(call have,clang),$(FUZZER))
