@@ -53,7 +53,7 @@ def test_the_farthest_offset_still_finds_its_beat(offset_ms: float) -> None:
         meter.settle(host(0, -100.0))
     meter.add_beat(beat(0), host(0))
     meter.add_onset(host(0), 0.8)
-    meter.settle(host(0, 400.0))
+    meter.settle(host(0, 700.0))
     if offset_ms > 0:
         meter.add_flash(report)
     assert only(meter.settle(host(0, 1000.0))).aim_ms == pytest.approx(offset_ms)
