@@ -4,6 +4,7 @@ What it is made of (`station`) is loaded on a thread while the daemon already li
 """
 
 import asyncio
+import contextlib
 import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from k1edge.daemon.station import Station
 
 log = structlog.get_logger(__name__)
+
+SOUND_FIRST_S = 2.0
+"""How long sound is waited for: loading all this while a sound card is being opened would make both later."""
 
 AGAIN_S = 5.0
 """Pause before the whole is built anew after a failure."""
@@ -50,6 +54,7 @@ class Lan:
         self._station: Station | None = None
         self._running: asyncio.Task[None] | None = None
         self._reason: str | None = None  # why there is no station
+        self._sounds = asyncio.Event()  # sound has come in
 
     def start(self) -> None:
         """Begin; returns at once."""
@@ -94,6 +99,8 @@ class Lan:
 
     def heard(self, heard: Heard) -> None:
         """Take one turn of the DSP thread, after the conductor took it."""
+        if heard.to_host is not None and not self._sounds.is_set():
+            self._sounds.set()
         if self._station is not None:
             self._tell(lambda station: station.heard(heard.dsp_ns if heard.to_host is not None else None))
 
@@ -121,6 +128,8 @@ class Lan:
             self._station = None
 
     async def _run(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._sounds.wait(), SOUND_FIRST_S)
         while True:
             try:
                 module = await asyncio.to_thread(importlib.import_module, "k1edge.daemon.station")

@@ -91,6 +91,7 @@ def main() -> None:
         healthy = SUBSCRIBERS - FROZEN
         listeners = [stack.enter_context(Process("lan_clients", port, healthy // 2, first)) for first in (1, 100)]
         frozen = stack.enter_context(Process("lan_clients", port, FROZEN, 200))
+        stranger = stack.enter_context(Process("lan_schema", port))
         time.sleep(SETTLE_S)
         before_mb = rss_mb(daemon.pid)
         sent = daemon.ask()["network"]["sent"]
@@ -101,6 +102,7 @@ def main() -> None:
             time.sleep(1.0)
         grown_mb = rss_mb(daemon.pid) - before_mb
         network = daemon.ask()["network"]
+        judged = stranger.ask()
     note = f"{SUBSCRIBERS} subscribers, {len(busy['ages_ms'])} messages in {QUIET_S:g} s"
     figures.add("missing", busy["missing"] + stuck["missing"], at_most=0, note=f"{note}; by their numbers, healthy subscribers only")
     figures.add("age_p99_ms", p99(busy["ages_ms"]), at_most=50.0, note="from sample to receipt")
@@ -111,6 +113,9 @@ def main() -> None:
     )
     figures.add(
         "grown_mb", grown_mb, at_most=2.0, note=f"over {count} messages; lost to the frozen {network['lost']}, cut off {network['cut_off']}"
+    )
+    figures.add(
+        "schema_invalid", judged["invalid"], at_most=0, note=f"of {judged['messages']} messages in JSON; {judged['first'] or 'all obey it'}"
     )
     flash = {"alone": p99(alone["errors_us"]), "with_frozen": p99(stuck["errors_us"])}
     flashes = len(busy["errors_us"])

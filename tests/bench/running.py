@@ -55,8 +55,10 @@ def measure_daemon(figures: Figures) -> None:
 
 
 def daemon(folder: Path, environment: dict[str, str], port: str) -> Edge:
-    """One that listens to the bench's sound server."""
-    return Edge(folder, environment, {"audio": {"device": DEVICE}, "node": {"port": port, "identify_drain_ms": 200}})
+    """One that listens to the bench's sound server, the LAN served on any free port."""
+    return Edge(
+        folder, environment, {"audio": {"device": DEVICE}, "node": {"port": port, "identify_drain_ms": 200}, "network": {"port": 0}}
+    )
 
 
 def started_s(folder: Path, environment: dict[str, str], *, live: bool) -> float:
