@@ -86,6 +86,10 @@ class BeatLedger:
     """ends not yet taken by the owner, oldest first"""
     revision: int = 0
     """of the newest BEATS"""
+    since_ns: int = 0
+    """set by the owner: the link became ready then, and beats before are none of its business"""
+    woke_ns: int = 0
+    """set by the owner: we were stalled until then, and what the node said meanwhile has yet to be read"""
     refresh_ns: int = REFRESH_NS
     """set by the owner: the line loses frames, or not"""
     stray_reports: int = 0
@@ -99,8 +103,6 @@ class BeatLedger:
     _next_wire_id: int = 1
     _sent_ns: int | None = None
     """when the newest BEATS went out"""
-    _since_ns: int = 0
-    """beats before this are none of this link's business: it was not ready"""
     _stale: bool = False
     """the node has been told something that the plan no longer says"""
 
@@ -108,10 +110,6 @@ class BeatLedger:
     def pending(self) -> int:
         """Beats sent that have no end yet."""
         return sum(beat.counted for beat in self._pending.values())
-
-    def begin(self, now: HostTime) -> None:
-        """The link became ready: beats before `now` do not count as missed."""
-        self._since_ns = now
 
     def follow(self, plan: BeatPlan | None, now: HostTime) -> None:
         """Replace the plan; what it no longer names is withdrawn, unless it is about to flash. None withdraws everything."""
@@ -140,7 +138,7 @@ class BeatLedger:
                 if beat.planned.due_ns - now > FREEZE_NS:
                     self._stale |= beat.node_us is not None and abs(planned.due_ns - beat.planned.due_ns) > MOVED_US * NS_PER_US
                     beat.planned = planned
-            elif self._since_ns <= planned.due_ns <= min(now + HORIZON_NS, plan.valid_until_ns) and not self._was_played(planned, plan):
+            elif self.since_ns <= planned.due_ns <= min(now + HORIZON_NS, plan.valid_until_ns) and not self._was_played(planned, plan):
                 self._pending[self._next_wire_id] = Pending(self._next_wire_id, planned)
                 self._next_wire_id = (self._next_wire_id + 1) & 0xFFFFFFFF
         self._trim()
@@ -165,7 +163,7 @@ class BeatLedger:
 
     def next_deadline(self, now: HostTime) -> HostTime | None:
         """When `take`, `message` or `expire` may have something to do though nothing happened."""
-        times = [beat.planned.due_ns if beat.node_us is None else beat.planned.due_ns + SILENCE_NS for beat in self._pending.values()]
+        times = [beat.planned.due_ns if beat.node_us is None else self._silent_ns(beat) for beat in self._pending.values()]
         if self._plan is not None:
             times += [beat.due_ns - HORIZON_NS for beat in self._plan.beats if beat.due_ns - HORIZON_NS > now]
             last_ns = now - REFRESH_NS if self._sent_ns is None else self._sent_ns
@@ -198,7 +196,7 @@ class BeatLedger:
         for beat in list(self._pending.values()):
             if beat.node_us is None and now >= beat.planned.due_ns:
                 self._end(beat, BeatFate.MISSED)
-            elif beat.node_us is not None and now >= beat.planned.due_ns + SILENCE_NS:
+            elif beat.node_us is not None and now >= self._silent_ns(beat):
                 self._end(beat, BeatFate.CANCELLED if beat.withdrawn else BeatFate.MISSED, beat.node_us)
 
     def new_session(self) -> None:
@@ -225,6 +223,9 @@ class BeatLedger:
             if beat.counted:
                 self._end(beat, BeatFate.CANCELLED if beat.withdrawn else BeatFate.MISSED, beat.node_us)
         self._pending.clear()
+
+    def _silent_ns(self, beat: Pending) -> int:
+        return max(beat.planned.due_ns, self.woke_ns) + SILENCE_NS
 
     def _upcoming(self, now: HostTime) -> list[Pending]:
         """The next beats that are wanted, at most SLOTS, in order of time."""
@@ -278,8 +279,7 @@ class BeatLedger:
         del self._pending[beat.wire_id]
         if not beat.counted:
             self.totals.sent += 1
-        name = fate.value
-        setattr(self.totals, name, getattr(self.totals, name) + 1)
+        setattr(self.totals, fate.value, getattr(self.totals, fate.value) + 1)
         if not beat.withdrawn:  # one that was withdrawn may be planned again
             self._ended.append((beat.planned.beat_id, beat.planned.due_ns))
         fired_ns = None if fired_us is None or clock is None else HostTime(round(clock.to_node.inverse(fired_us)))

@@ -240,7 +240,7 @@ class K1Peer:
             self._steps = 0
         settled = self.watch.sync.pings >= READY_PINGS and not self.watch.pinger.bursting
         if settled and self.state is not LinkState.READY:
-            self.ledger.begin(now)
+            self.ledger.since_ns = now
             self.enter(LinkState.READY, None)
         return True
 

@@ -181,6 +181,7 @@ class K1LinkSession:
     def _tick(self, now: HostTime) -> None:
         if now - self._now > STALL_NS:
             self.peer.heard_ns = HostTime(self.peer.heard_ns + now - self._now)
+            self.peer.ledger.woke_ns = now
         self._now = now
 
     def _supervise(self, now: HostTime) -> None:
