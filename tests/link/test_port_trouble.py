@@ -1,7 +1,6 @@
 """A node that is pulled out, resets, says nothing or does not read."""
 
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from k1edge.link.identify import ASK_STATUS
 from k1edge.link.session import SessionTuning
 from k1edge.link.virtual_node import VirtualNode
 from k1edge.timebase import NS_PER_MS
-from tests.link.serial_bench import DIALECTS, QUICK, Told, descriptors, eventually, external, plan, ready, serial_node
+from tests.link.serial_bench import DIALECTS, Told, eventually, external, plan, ready, serial_node
 
 
 def fill(path: str) -> None:
@@ -127,17 +126,3 @@ def test_fault_08_a_reset_is_noticed_and_told() -> None:
         assert "ESP-ROM" in node.status().kept_text
         assert node.status().info is not None
         assert node.status().info.boot_id == 2
-
-
-def test_fault_34_a_hundred_reconnects_leave_no_descriptor_and_no_thread(tmp_path: Path) -> None:
-    tuning = SessionTuning(drain_ns=2 * NS_PER_MS, answer_ns=QUICK.answer_ns)
-    with VirtualNode("trinity", link=tmp_path / "k1") as virtual, serial_node(virtual.path, tuning=tuning, pauses_ms=(0.5, 2)) as node:
-        eventually(ready(node))
-        before = descriptors(), threading.active_count()
-        for _ in range(100):
-            virtual.unplug()
-            eventually(lambda: node.status().state is LinkState.CLOSED)
-            virtual.replug()
-            eventually(ready(node))
-        assert (descriptors(), threading.active_count()) == before
-        assert node.status().reopened >= 100
