@@ -131,7 +131,7 @@ static void happen(judge *on, input *from, unsigned op, unsigned choice)
 static void tell_totals(void)
 {
     printf("{\"bench\": \"fuzz\", \"figure\": \"inputs\", \"value\": %llu, \"bytes\": %llu, \"frames\": %llu, \"refused\": %llu, \"bad_frames\": %llu, "
-           "\"flashes\": %llu, \"sent\": %llu, \"wrong\": 0}\n", judged.inputs, judged.bytes, judged.frames, judged.refused, judged.bad_frames,
+           "\"flashes\": %llu, \"sent\": %llu}\n", judged.inputs, judged.bytes, judged.frames, judged.refused, judged.bad_frames,
            judged.flashes, judged.sent);
 }
 

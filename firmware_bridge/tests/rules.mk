@@ -24,7 +24,9 @@ test: $(foreach compiler,$(or $(HOSTS),cc),run-$(compiler))
 
 sanitize: $(foreach compiler,$(or $(HOSTS),cc),run-$(compiler)-sanitize)
 
-coverage: run-coverage ## how much of the library the C tests reach
+coverage: $(BUILD)/coverage/k1link-tests ## how much of the library the C tests reach
+	@rm -f $(BUILD)/coverage/*.gcda
+	./$<
 	@gcov -nb $(patsubst src/%.c,$(BUILD)/coverage/k1link-tests-%.gcda,$(LIB_SRC)) | grep -A3 "^File 'src"
 
 check: fuzz

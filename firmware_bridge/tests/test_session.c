@@ -75,6 +75,9 @@ static void odd_names_stay_one_line_of_json(void)
     CHECK(answers(&with, "{\"type\":\"device.getStatus\",\"success\":true,\"data\":{\"k1link\":1,\"version\":\"a?b?c?d ?? and much too \"}}\n"));
     talk_hello(&with, 9);
     CHECK(talk_hear(&with) && memcmp(with.heard.payload + 39, "a\"b\\c\nd \xc3\xa9 and much too ", 24) == 0);
+    who.firmware = "twenty-three bytes, and\xc3\xa9";
+    talk_hello(&with, 9);
+    CHECK(talk_hear(&with) && memcmp(with.heard.payload + 39, "twenty-three bytes, and\0", 24) == 0); /* no half a character */
 }
 
 /* 1.5 s after the last valid frame, or the change to frames, but not while a beat waits. */

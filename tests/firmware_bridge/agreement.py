@@ -182,7 +182,7 @@ def talk(library: CDLL, seed: int) -> int:
         rng.randint(0, U32),
         rng.randrange(65536),
         rng.choice((0, 5_100, 999_999)) if rng.random() < 0.2 else 5_100,
-        rng.choice(("k1 3.2", "", "k1 é and a name that is too long", 'quote " and \\')),
+        rng.choice(("k1 3.2", "", "k1 é and a name that is too long", "twenty-three bytes, andé", 'quote " and \\')),
         rng.randrange(7),
         clock_bits=bits,
     )
