@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from k1edge.link.dialect import LinkState
+from k1edge.link.dialect import ClockStepped, LinkState
 from k1edge.link.k1link.framing import FrameDecoder
 from k1edge.link.k1link.messages import Ping
 from tests.sim.conftest import MS, T0, Line, NodeClock, NodeIdentity, S, World, batched, losing, uniform, usb
@@ -84,6 +84,7 @@ class Case:
     clock_p99_us: float | None = None
     flash_us: float | None = None
     contradictions: int | None = 0
+    jump_ms: float | None = None  # as told, once
     states: tuple[LinkState, ...] = field(default=(READY,))  # to be seen in this order, the last one at the end
 
 
@@ -153,6 +154,7 @@ CASES |= {
         settled_s=17,
         flash_us=500,
         contradictions=None,
+        jump_ms=jump if jump > 0 else None,  # a clock that falls is a node that started anew
         states=(READY, HANDSHAKE, READY),
     )
     for jump in (-400.0, 50.0, 3000.0, 3_600_000.0)
@@ -184,6 +186,9 @@ def test_fault_09_10_11_the_bound_covers_the_truth_in_every_step(name: str) -> N
     assert world.states()[-1] is case.states[-1]
     if case.contradictions is not None:
         assert world.session.peer.watch.sync.contradictions == case.contradictions
+    jumps_ms = [event.jump_us / 1e3 for event in world.events if isinstance(event, ClockStepped)]
+    if case.jump_ms is not None:
+        assert jumps_ms == [pytest.approx(case.jump_ms, abs=2.0)]
     if case.clock_p99_us is not None:
         assert quantiles(world.clock_errors_us[len(world.clock_errors_us) // 2 :], n=100)[98] <= case.clock_p99_us
     if case.flash_us is not None:

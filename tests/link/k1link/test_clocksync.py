@@ -129,14 +129,14 @@ def test_the_likely_error_covers_19_of_20_where_one_way_takes_up_to_twice_as_lon
 
 
 def test_a_wire_quick_one_way_and_batched_the_other_does_not_tilt_the_line() -> None:
-    """One scale for both directions once cost 1.7 ppm of rate here."""
+    """Old measurements loosened for a clock that wanders once cost 1.7 ppm here: the quick way outweighed the other."""
     errors = []
     for seed in range(5):
         rng = random.Random(seed)
         sync = ClockSync()
         run(sync, Clock(), lambda rng=rng: (round(70 + rng.expovariate(1 / 50)) * US, rng.randint(70, 1070) * US), seconds=60)
         errors.append(sync.fit(T0 + 60 * S).drift_ppm)
-    assert abs(sum(errors) / len(errors)) < 0.7
+    assert max(map(abs, errors)) < 0.3
 
 
 def test_a_rate_that_is_expected_helps_from_the_first_burst_on_and_a_wrong_one_is_soon_forgotten() -> None:
