@@ -19,12 +19,11 @@ from k1edge.link.port import SerialNode
 from k1edge.link.virtual_node import FlashLog
 from k1edge.timebase import NS_PER_MS, HostTime
 from tests.link.serial_bench import Told, eventually, ready, serial_node
-from tests.system.board import FIRMWARE, build
+from tests.system.board import FIRMWARE, build, hurry
 
 pytestmark = pytest.mark.system
 
 PROGRAM = FIRMWARE / "build" / "host" / "k1link-node"
-HURRY = ("nice", "-n", "-15")  # a microcontroller has no other programs to run; ordinary users run it without
 PERIOD_NS = 300 * NS_PER_MS
 LIGHT_ENDS = {BeatFate.FIRED, BeatFate.LATE}
 
@@ -35,7 +34,7 @@ class HostNode:
     def __init__(self, folder: Path, *options: str) -> None:
         self.path = str(folder / "node")
         self._flashes: list[FlashLog] = []
-        self.process = subprocess.Popen([*HURRY, PROGRAM, "--link", self.path, *options], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*hurry(), PROGRAM, "--link", self.path, *options], stdout=subprocess.PIPE, text=True)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == self.path + "\n"
         self._reader = threading.Thread(target=self._read, daemon=True)
