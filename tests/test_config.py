@@ -166,6 +166,44 @@ def test_paths_are_absolute_and_fit_the_kernel() -> None:
     assert "absolute" in complaint(None, {}, {"daemon.state_dir": Path("state")})
 
 
+@pytest.mark.parametrize("bind", ["all", "off", "192.168.1.5", "::1", "fe80::1%eth0", "eth0", "br-lan.10", "wlp2s0"])
+def test_binds_that_can_be(bind: str) -> None:
+    assert load(None, {}, {"network.bind": bind}, NOWHERE).network.bind == bind
+
+
+@pytest.mark.parametrize("bind", ["", "two words", "eth0/1", "an-interface-with-a-long-name", "all\n"])
+def test_binds_that_can_not_be(bind: str) -> None:
+    assert "interface" in complaint(None, {}, {"network.bind": bind})
+
+
+def test_lists_come_from_files_and_the_environment(tmp_path: Path) -> None:
+    path = write(tmp_path / "k.toml", "[network]\norigins = ['http://wall.local:8080', '*']\npeers = ['[fd00::6]:19249']\n")
+    settings = load(path, {"K1EDGE_NETWORK__PEERS": "stage.local:1, 10.0.0.6:19249"}, {})
+    assert settings.network.origins == ("http://wall.local:8080", "*")
+    assert settings.network.peers == ("stage.local:1", "10.0.0.6:19249")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("origins", "['wall.local']"), ("origins", "'*'"), ("origins", "[1]"), ("peers", "['stage.local']"), ("peers", "['a:1', '::1:2']")],
+)
+def test_lists_that_can_not_be(tmp_path: Path, key: str, value: str) -> None:
+    path = write(tmp_path / "k.toml", f"[network]\n{key} = {value}\n")
+    assert complaint(path).startswith(f"{path}:2: network.{key}")
+
+
+def test_a_token_is_never_shown(tmp_path: Path) -> None:
+    said = complaint(write(tmp_path / "k.toml", "[network]\ntoken = 'hunter2'\n"))
+    assert "hunter2" not in said
+    assert "k.toml:2: network.token = (not shown): must be empty, 16 to 128" in said
+    for shown in ("0123456789abcdef", "/etc/k1edge/lan.token", ""):
+        assert load(None, {}, {"network.token": shown}, NOWHERE).network.token == shown
+
+
+def test_a_certificate_needs_its_key() -> None:
+    assert "tls_cert and tls_key go together" in complaint(None, {}, {"network.tls_cert": "/etc/k1edge/cert.pem"})
+
+
 def test_user_file_follows_the_home() -> None:
     assert user_file({"HOME": "/h"}) == Path("/h/.config/k1edge/k1edge.toml")
     assert user_file({"HOME": "/h", "XDG_CONFIG_HOME": "/c"}) == Path("/c/k1edge/k1edge.toml")

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from k1edge.cli.view import SEVERITY_STYLES, severity_words
-from k1edge.snapshot import Alert, AudioStatus, BeatStatus, DriftStatus, LatencyStatus, NodeStatus, Snapshot
+from k1edge.snapshot import Alert, AudioStatus, BeatStatus, ClocksStatus, DriftStatus, LatencyStatus, NetworkStatus, NodeStatus, Snapshot
 from k1edge.timebase import NS_PER_S
 
 _STATE_STYLES = {"running": "bold green", "starting": "yellow", "degraded": "bold yellow", "stopping": "yellow"}
@@ -26,7 +26,10 @@ def table(snapshot: Snapshot) -> RenderableType:
     grid.add_row("drift", _drift(snapshot.drift))
     for line in _alerts(snapshot):
         grid.add_row("alert", line)
+    if snapshot.clocks is not None:
+        grid.add_row("clocks", _clocks(snapshot.clocks, snapshot.monotonic_ns))
     grid.add_row("delays", _latency(snapshot.latency))
+    grid.add_row("network", _network(snapshot.network))
     process = snapshot.process
     grid.add_row(
         "process",
@@ -52,10 +55,33 @@ def _audio(audio: AudioStatus) -> RenderableType:
     return Group(first, *_why(audio.reason), second)
 
 
+def _clocks(clocks: ClocksStatus, now_ns: int) -> RenderableType:
+    known = f"host slewed by {_of(clocks.host_slew_ppm, '+.1f', 'ppm')}, {clocks.rates_known} rates of nodes remembered"
+    if clocks.event is None or clocks.event_ns is None:
+        return Text(f"STEADY  {known}")
+    ago = _span((now_ns - clocks.event_ns) / NS_PER_S)
+    return Group(Text(f"{clocks.event}, {ago} ago", style="yellow" if clocks.attribution is not None else "dim"), known)
+
+
 def _beat(beat: BeatStatus) -> RenderableType:
     line = Text(f"{beat.lock.upper()}  ", style="green" if beat.lock in {"locked", "holding"} else "yellow")
     line.append(f"{_of(beat.bpm, '.1f', 'bpm')}, in bar {beat.beat_in_bar or '-'}, confidence {beat.confidence:.2f}", style="default")
     return line.append(f", {beat.committed} committed", style="default")
+
+
+def _network(network: NetworkStatus | None) -> RenderableType:
+    if network is None:
+        return Text('none: network.bind is "off"', style="dim")
+    where = Text(
+        f"LISTENING  port {network.port}" if network.port is not None else "WAITING  ",
+        style="green" if network.port is not None else "yellow",
+    )
+    where.append(
+        f", {'https' if network.tls else 'http'}, {'with' if network.token else 'without'} a token, bound to {network.bind}",
+        style="default",
+    )
+    lost = f"{network.sent} messages sent, {network.lost} lost to slow ones, {network.cut_off} cut off, {network.refused} refused"
+    return Group(where, f"{network.subscribers} subscribers, {lost}")
 
 
 def _node(node: NodeStatus | None) -> RenderableType:

@@ -164,7 +164,9 @@ class _Subscriber(asyncio.Protocol):
         self.transport = transport
         self.address = plain_address(get_remote_addr(transport))
         self._connections.add(self)
-        transport.set_write_buffer_limits(high=0)  # what the kernel does not take at once is a sign
+        transport.set_write_buffer_limits(
+            high=1, low=0
+        )  # what the kernel does not take at once is a sign; TLS would take high=0 for "always"
         sock = transport.get_extra_info("socket")
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)

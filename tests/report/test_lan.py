@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import trustme
+from websockets.asyncio.client import connect
 
 from k1edge.config import NetworkSettings
 from k1edge.errors import ConfigError
+from k1edge.report import fanout
 from k1edge.report import lan as lan_module
+from k1edge.report.fanout import FanoutLimits
 from k1edge.report.guard import Guard, GuardedApp
 from k1edge.report.lan import LanServer, listening_socket
 from k1edge.report.server import Limits
@@ -131,8 +134,6 @@ def test_with_a_certificate_only_tls_is_spoken(tmp_path: Path, authority: trustm
     authority.configure_trust(trusting)
 
     async def scenario(lan: Lan) -> None:
-        from websockets.asyncio.client import connect
-
         plain, writer = await lan.raw(b"GET /status HTTP/1.1\r\n\r\n")
         assert not (await plain.read()).startswith(b"HTTP")
         writer.close()
@@ -146,6 +147,29 @@ def test_with_a_certificate_only_tls_is_spoken(tmp_path: Path, authority: trustm
         writer.close()
 
     run(scenario, tls_cert=cert, tls_key=key)
+
+
+def test_fault_40_over_tls_too_one_that_never_reads_is_closed(
+    tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fanout, "SWEEP_S", 0.05)
+    cert, key = write(tmp_path, authority.issue_cert("127.0.0.1"))
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+
+    async def scenario(lan: Lan) -> None:
+        frozen = await connect(f"wss://127.0.0.1:{lan.port}/telemetry", ssl=trusting, proxy=None, max_queue=1)
+        async with connect(f"wss://127.0.0.1:{lan.port}/telemetry", ssl=trusting, proxy=None) as healthy:
+            await read(healthy)
+            while lan.fanout.counts.lost < 50:
+                lan.publish()
+                assert (await read(healthy))["seq"] == lan.feed.seq < 20_000
+            await until(lambda: lan.fanout.counts.cut_off == 1)
+            lan.publish()
+            assert (await read(healthy))["seq"] == lan.feed.seq
+        frozen.transport.abort()
+
+    run(scenario, tls_cert=cert, tls_key=key, fanout_limits=FanoutLimits(slow_s=0.3))
 
 
 def test_fault_39_half_a_tls_handshake_runs_out_of_time_and_leaves_the_others_alone(tmp_path: Path, authority: trustme.CA) -> None:
