@@ -12,12 +12,19 @@ from pathlib import Path
 import pytest
 
 from k1edge.cli import client
-from k1edge.events import Severity
-from k1edge.snapshot import SNAPSHOT_VERSION, AlertsStatus, Snapshot
+from k1edge.events import Culprit, Severity
+from k1edge.snapshot import SNAPSHOT_VERSION, AlertsStatus, ClocksStatus, Snapshot
 from tests.cli.call import call
 from tests.report.scene import ALERT, NODE, SNAPSHOT, serving
 
 OPEN = ALERT.model_copy(update={"end_ns": None})
+CLOCKS = ClocksStatus(
+    attribution=Culprit.HOST_CLOCK,
+    event="the host slept for 60.0 s",
+    event_ns=SNAPSHOT.monotonic_ns - 10_000_000_000,
+    host_slew_ppm=3.14,
+    rates_known=2,
+)
 
 
 @contextmanager
@@ -95,6 +102,8 @@ def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixt
             SNAPSHOT.model_copy(update={"alerts": AlertsStatus(open=(OPEN,), closed=(), total=1)}),
             "AMBER: the light is late, by the tracker",
         ),
+        (SNAPSHOT.model_copy(update={"clocks": CLOCKS}), "the host slept for 60.0 s, 0 min 10 s ago"),
+        (SNAPSHOT.model_copy(update={"clocks": CLOCKS.model_copy(update={"event": None})}), "STEADY  host slewed by +3.1 ppm, 2 rates"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"bad_samples": 9})}), "9 bad samples"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"state": "lost", "reason": "busy [hw]"})}), "busy [hw]"),
     ],
