@@ -183,6 +183,16 @@ def test_the_hazards_are_real() -> None:
         world.run(1)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_line_of_over_64_bytes_would_be_executed_in_halves(seed: int) -> None:
+    """It goes out as two packets, and the loop may pass between them."""
+    world = playing(seed, Hazards(pass_us=(10, 40)), USB_MS)
+    world._send("up", b'{"type":"trinity.beat","bpm":120.00,"beat_phase":0.400,"tick":false}\n')
+    with pytest.raises(AssertionError):
+        world.run(0.2)
+    assert bytes(world.brain.console.strays).endswith(b'"tick":fa')  # and the rest would be key presses
+
+
 def test_one_step_of_the_world_is_a_real_check() -> None:
     world = playing(11, Hazards(), USB_MS)
     world._send("up", b" ")
