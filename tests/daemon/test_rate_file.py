@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from k1edge.daemon import rate_file
+from k1edge.config import load
+from k1edge.daemon import Daemon, rate_file
 from k1edge.daemon.rate_file import EVERY_NS, FILE_NAME, RateFile
 from k1edge.timebase import HostTime
+from tests.daemon.test_daemon import Sound, running
 
 START = HostTime(1_000)
 
@@ -80,3 +82,20 @@ def test_fault_44_a_disk_that_takes_nothing_is_tried_again_in_minutes(tmp_path: 
         assert rates.memory.recall("aa55") == 12.0
 
     asyncio.run(live())
+
+
+def test_the_daemon_hands_its_memory_to_the_node_and_keeps_it_at_the_end(tmp_path: Path) -> None:
+    async def live() -> None:
+        settings = load(Path("/dev/null"), {}, {"node.port": str(tmp_path / "nothing"), "network.bind": "off"})
+        sound = Sound()
+        daemon = Daemon(settings, sound, identity="k1e-test", socket=tmp_path / "k1.sock", env={}, state=tmp_path)
+        task = await running(daemon, sound)
+        assert daemon._desk is not None
+        rates = daemon._desk.node._where.tuning.rates
+        assert rates is not None
+        rates.learn("aa55", 12.5)
+        daemon.stop()
+        await task
+
+    asyncio.run(live())
+    assert kept(tmp_path).memory.recall("aa55") == 12.5
