@@ -50,7 +50,9 @@ def flash(
     socket: SocketOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Make the node flash at a chosen time, and tell when it says it did: error signed, + = late, within the bound of its clock.
+    """Make the node flash at a chosen time.
+
+    Tells when the node says it did: the error signed, + = late, within the bound of its clock.
 
     Goes through the running daemon where that has the node (the music waits meanwhile), else to the port itself. An untimed node
     tells nothing of its flashes, and may flash more often than asked. Exit code 1 where a flash of a timed node did not come.

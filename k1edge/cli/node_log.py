@@ -30,7 +30,9 @@ def log(
     socket: SocketOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Tell what the node said: text and panics, its LOG messages, replies not understood, resets with their cause, states of the link.
+    """Tell what the node said.
+
+    Text and panics, its LOG messages, replies not understood, resets with their cause, states of the link.
 
     From the running daemon where that has the node; else it listens at the port until Ctrl-C and sends not a byte. With --json, one
     object per line.

@@ -27,7 +27,9 @@ def probe(
     socket: SocketOption = None,
     config: ConfigOption = None,
 ) -> None:
-    """Find out who is on a port, safely: no reset, one line of ASCII, and the node is left as it was. Takes some 4 s.
+    """Find out who is on a port, safely.
+
+    No reset, one line of ASCII, and the node is left as it was; some 4 s, most of it waiting for boot text to pass.
 
     A port that the running daemon holds is not fought for: what the daemon knows is shown. Exit code 0 where a K1 answered, else 1.
 

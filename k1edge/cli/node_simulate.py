@@ -43,7 +43,9 @@ def simulate(
     as_json: JsonOption = False,
     until_eof: Annotated[bool, typer.Option("--until-eof", hidden=True, help="End with stdin: no parent, no node.")] = False,
 ) -> None:
-    """Be a node without hardware, until Ctrl-C: prints the port to connect to, then a line for each flash.
+    """Be a node without hardware.
+
+    Prints the port to connect to, then a line for each flash, until Ctrl-C.
 
     Examples: "k1edge node simulate --ppm 100 --delay 1-3 --loss 0.01", then in another shell "k1edge node probe PORT" or
     "k1edge run --port PORT". With --json the first line tells its true clock too (host ns to node us), and each flash both times.
