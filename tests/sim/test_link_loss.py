@@ -33,18 +33,16 @@ def damaged(seed: int, damage: Damage, back: Damage, seconds: float) -> PortWorl
 
 LOSSES = {
     "20 % in bursts of 64": lambda: bursts(0.2, 64),
-    "20 % in bursts of 16": lambda: bursts(0.2, 16),
     "20 % in bursts of 8": lambda: bursts(0.2, 8),
     "20 % in packets": lambda: packets(0.2),
-    "2 % singly": lambda: single_bytes(0.02),
     "3 % singly": lambda: single_bytes(0.03),
 }
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_fault_01_bytes_lost_both_ways_and_95_percent_of_the_beats_fire(loss: str) -> None:
-    link = damaged(1, LOSSES[loss](), LOSSES[loss](), 30)
-    assert len(link.flashes) >= 0.95 * 60
+    link = damaged(1, LOSSES[loss](), LOSSES[loss](), 20)
+    assert len(link.flashes) >= 0.95 * 40
     assert len({number for _, number in link.flashes}) == len(link.flashes)
     grid = [(at - T0) % (S // 2) for at, _ in link.flashes]
     assert max(min(off, S // 2 - off) for off in grid) < 1_500_000  # every frame delivered was right
@@ -156,7 +154,7 @@ def test_fault_03_a_flood_costs_less_than_a_megabyte(dialect: str, flood: bytes)
     chunk = (flood * (CHUNK_BYTES // len(flood) + 1))[:CHUNK_BYTES]
     tracemalloc.start()
     try:
-        for number in range(FLOOD_BYTES // CHUNK_BYTES if flood == b"\xaa" else 8):
+        for number in range(FLOOD_BYTES // CHUNK_BYTES if flood == b"\xaa" else 3):
             session.receive_data(chunk, HostTime(now + number))
             while session.next_event() is not None:  # as the port takes them
                 pass
