@@ -130,29 +130,30 @@ class LikelyLine:
         above, below = self._upper.seen_from(h_ns), self._lower.seen_from(h_ns)
         n = len(self._upper.points)
 
-        def score(rate: float) -> float:
+        def strip(rate: float) -> tuple[float, float, float, float]:
+            """Score, middle between the likely floors, half-width, and how far the quickest trips may be from their floors; of this slope."""
             (top, e_u), (bottom, e_l) = above(rate), below(-rate)
+            half = (top + bottom) / 2
             # of few exchanges the quickest is not quick yet, and they would prove too much
-            careful = QUANTUM_US + (max(0.0, top + bottom) + e_u + e_l) / (2 * n)
-            return -(n - 1) * (math.log(e_u + careful) + math.log(e_l + careful)) - abs(rate - hint) / doubt
+            careful = QUANTUM_US + (2 * max(0.0, half) + e_u + e_l) / (2 * n)
+            score = -(n - 1) * (math.log(e_u + careful) + math.log(e_l + careful)) - abs(rate - hint) / doubt
+            return score, (top - bottom - EXCESS * (e_u - e_l) / n) / 2, half, EXCESS * math.hypot(e_u, e_l) / (2 * n)
+
+        def score(rate: float) -> float:
+            return strip(rate)[0]
 
         best = _peak(score, -self.rate_limit_ppm, self.rate_limit_ppm)
-        highest = score(best)
+        highest, middle, half_width, excess_us = strip(best)
         low, high = (_edge(score, best, way * self.rate_limit_ppm, highest - FORLORN) for way in (-1, 1))
-        (top, e_u), (bottom, e_l) = above(best), below(-best)
-        half_width = (top + bottom) / 2
-        weight_sum, theta_sum, square_sum, rate_sum = 0.0, 0.0, 0.0, 0.0
-        middle = (top - bottom) / 2
+        weight_sum = theta_sum = square_sum = rate_sum = 0.0
         for k in range(NODES):
             rate = low + (high - low) * (k + 0.5) / NODES
-            (u, e_up), (v, e_down) = above(rate), below(-rate)
-            weight = math.exp(score(rate) - highest)
-            moved = (u - v - EXCESS * (e_up - e_down) / n) / 2 - middle
+            likely, theta, _, _ = strip(rate)
+            weight = math.exp(likely - highest)
             weight_sum += weight
-            theta_sum += weight * moved
-            square_sum += weight * moved * moved
+            theta_sum += weight * (theta - middle)
+            square_sum += weight * (theta - middle) ** 2
             rate_sum += weight * rate
-        excess_us = EXCESS * math.hypot(e_u, e_l) / (2 * n)
         if half_width < 0.0 or weight_sum < HOPELESS:  # without jitter the peak is narrower than the step
             return Line(middle, best, half_width, excess_us)
         moved = theta_sum / weight_sum
