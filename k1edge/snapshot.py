@@ -204,10 +204,31 @@ class LatencyStatus(_Frozen):
     total_ms: float | None
 
 
+class PeerStatus(_Frozen):
+    """Another k1edge, or a hub, as it tells of itself by multicast DNS, or as `network.peers` names it ("static"). None of it is proven.
+
+    `instance` is unique among those listed. `addresses` are in the order to try them, a link-local one with its zone; those of a static peer
+    may be a name. `age_s` is since it was heard last. What nobody has told is null.
+    """
+
+    instance: str
+    name: str
+    id: str | None
+    addresses: tuple[str, ...]
+    port: int
+    path: str
+    tls: bool
+    proto: str | None
+    version: str | None
+    source: Literal["mdns", "static"]
+    age_s: float | None
+
+
 class NetworkStatus(_Frozen):
     """What the LAN gets. `reasons` tell, with the cure, what it does not get.
 
-    `lost` counts messages that slow subscribers did not get, `cut_off` subscribers that were closed for being slow or noisy.
+    `lost` counts messages that slow subscribers did not get, `cut_off` subscribers that were closed for being slow or noisy. `announced` is the
+    name under which others see us; null while they do not. `peers` are the other daemons, at most 64 heard and 64 static; `hubs` at most 8.
     """
 
     bind: str
@@ -222,6 +243,9 @@ class NetworkStatus(_Frozen):
     lost: int
     cut_off: int
     refused: int
+    announced: str | None = None
+    peers: tuple[PeerStatus, ...] = ()
+    hubs: tuple[PeerStatus, ...] = ()
 
 
 class ProcessStatus(_Frozen):
