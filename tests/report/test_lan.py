@@ -44,7 +44,7 @@ def test_all_is_both_ip_versions_on_one_port() -> None:
 @has_ipv6
 @pytest.mark.parametrize(
     ("bind", "reached", "not_reached"),
-    [("127.0.0.1", "127.0.0.1", "::1"), ("::1", "::1", "127.0.0.1"), ("127.0.0.3", "127.0.0.3", "127.0.0.1")],
+    [("127.0.0.1", "127.0.0.1", "::1"), ("::1", "::1", "127.0.0.1"), ("::", "::1", "127.0.0.1"), ("127.0.0.3", "127.0.0.3", "127.0.0.1")],
 )
 def test_an_address_is_that_one_alone(bind: str, reached: str, not_reached: str) -> None:
     with listening_socket(bind, 0) as sock:
