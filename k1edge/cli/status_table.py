@@ -56,7 +56,7 @@ def _audio(audio: AudioStatus) -> RenderableType:
 
 
 def _clocks(clocks: ClocksStatus, now_ns: int) -> RenderableType:
-    known = f"host slewed by {_of(clocks.host_slew_ppm, '+.1f', 'ppm')}, {clocks.rates_known} rates of nodes remembered"
+    known = f"host slewed by {_of(clocks.host_slew_ppm, '+.1f', 'ppm')}, rates of {clocks.rates_known} nodes remembered"
     if clocks.event is None or clocks.event_ns is None:
         return Text(f"STEADY  {known}")
     ago = _span((now_ns - clocks.event_ns) / NS_PER_S)

@@ -83,3 +83,17 @@ def test_fault_29_nan_never_gets_through(stage: SimpleNamespace) -> None:
     assert stage.listen(card, source, 10.0)
     assert source.health().reopened == 1
     assert source.health().bad_samples > before  # counts on over a reopening
+
+
+def test_fault_21_after_the_host_slept_the_device_is_opened_again_and_its_clock_fitted_anew(stage: SimpleNamespace) -> None:
+    card = stage.Card()
+    source = stage.source(card)
+    blocks = stage.listen(card, source, 15.0)
+    assert source.health().drift_ppm is not None
+    source.renew()
+    blocks += stage.listen(card, source, 17.0)
+    assert len(card.opens) == 2
+    assert source.health().reopened == 1
+    assert source.health().drift_ppm is None  # of the clock before nothing is believed but its rate as a hint
+    assert blocks[-1].epoch == 1
+    stage.holds_time(blocks)
