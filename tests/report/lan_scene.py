@@ -119,3 +119,8 @@ async def raw_subscriber(lan: Lan, source: str = "127.0.0.1", receive_bytes: int
     await loop.sock_sendall(sock, handshake(lan))
     assert b" 101 " in await loop.sock_recv(sock, 4096)
     return sock
+
+
+async def is_well(lan: Lan) -> None:
+    code, _, _ = await lan.get()
+    assert code == 200
