@@ -1,5 +1,6 @@
 """What can be set: every key with its default, its range, its unit and its sign. The sample file is made from these descriptions."""
 
+from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -113,6 +114,12 @@ class NetworkSettings(_Section):
     port: int = Field(
         19_249, ge=0, le=65_535, description='Its port; 19249 is "K1" in ASCII, 0 takes any free one, which "k1edge status" shows.'
     )
+    name: str = Field(
+        "",
+        max_length=40,
+        pattern=_NAME,
+        description="What others call this daemon on the LAN, such as kitchen; empty = the name of this host.",
+    )
     token: str = Field(
         "",
         max_length=4096,
@@ -142,6 +149,14 @@ class NetworkSettings(_Section):
             msg = "tls_cert and tls_key go together: give both, or neither"
             raise ValueError(msg)
         return self
+
+    @property
+    def is_local(self) -> bool:
+        """Whether `bind` lets in nobody from beyond this host."""
+        try:
+            return self.bind in {"lo", "off"} or ip_address(self.bind).is_loopback
+        except ValueError:
+            return False
 
 
 class StatusSettings(_Section):

@@ -33,7 +33,13 @@ def _metrics(surroundings: Surroundings) -> LanPart:
     return Metrics(surroundings)
 
 
-PARTS: tuple[Callable[[Surroundings], LanPart], ...] = (_metrics,)
+def _discovery(surroundings: Surroundings) -> LanPart:
+    from k1edge.report.discovery import Discovery  # noqa: PLC0415 - as above
+
+    return Discovery(surroundings)
+
+
+PARTS: tuple[Callable[[Surroundings], LanPart], ...] = (_metrics, _discovery)
 """What stands beside the server. Each maker imports its part itself, so that one whose library is missing is off alone."""
 
 AGAIN_S = 5.0
@@ -94,6 +100,7 @@ class Station:
             lost=count.lost,
             cut_off=count.cut_off,
             refused=count.refused,
+            **{field: value for part in self.parts for field, value in part.shown().items()},
         )
 
     def reload(self, settings: Settings) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator
 
 from k1edge.config import NetworkSettings
-from k1edge.report.interfaces import is_local, places
+from k1edge.report.interfaces import places
 from k1edge.report.mdns import Radio, news
 from k1edge.report.peer_table import SERVICE, PeerTable
 from k1edge.snapshot import PeerStatus
@@ -26,7 +26,7 @@ async def browse(settings: NetworkSettings, service: str = SERVICE) -> AsyncIter
     """
     changed = asyncio.Event()
     table = PeerTable(settings.peers)
-    bind = "all" if settings.bind == "off" or is_local(settings.bind) else settings.bind
+    bind = "all" if settings.is_local else settings.bind
     radio = Radio((), (service,), changed.set)
     told: tuple[PeerStatus, ...] | None = None
     try:

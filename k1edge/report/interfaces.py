@@ -37,14 +37,6 @@ def places(bind: str) -> tuple[Place, ...]:
     return tuple(sorted(found, key=lambda place: place.index))[:MOST_INTERFACES]
 
 
-def is_local(bind: str) -> bool:
-    """Whether nobody beyond this host is meant."""
-    try:
-        return bind == "lo" or ip_address(bind).is_loopback
-    except ValueError:
-        return False
-
-
 def _place(adapter: ifaddr.Adapter, bind: str) -> Place | None:
     wanted = bind.partition("%")[0]
     by_name = bind in {"all", adapter.name}

@@ -26,7 +26,6 @@ MOST_RECORDS = 2_000
 AGAIN_S = (1.0, 2.0, 4.0)
 """Further announcements after the first three, which come within half a second: RFC 6762, section 8.3, for a LAN that loses packets."""
 
-_FAREWELL_S = 0.9
 _CLASS_IN, _A, _PTR, _TXT, _AAAA, _SRV = 1, 1, 12, 16, 28, 33  # RFC 1035, 3596, 2782
 
 logging.getLogger("zeroconf").setLevel(logging.ERROR)  # a stranger's nonsense is no line in our log
@@ -58,6 +57,7 @@ class Radio:
         self._lost: list[tuple[str, str]] = []
         self._info: ServiceInfo | None = None
         self._open: AsyncZeroconf | None = None
+        self._browser: AsyncServiceBrowser | None = None
 
     async def open(self) -> None:
         """Join; with no places, do nothing.
@@ -75,19 +75,21 @@ class Radio:
         for reader in zeroconf.engine.readers:
             self._confine(reader.sock)
             reader.transport.set_protocol(_Gate(cast("asyncio.DatagramProtocol", reader.transport.get_protocol()), self.sieve))
-        AsyncServiceBrowser(zeroconf, list(self._services), handlers=[self._on_change])
+        self._browser = AsyncServiceBrowser(zeroconf, list(self._services), handlers=[self._on_change])
 
     async def close(self, *, goodbye: bool) -> None:
         """Leave; with a goodbye, others forget us at once."""
         if self._open is None:
             return
         opened, self._open = self._open, None
+        if self._browser is not None:
+            await self._browser.async_cancel()
         if self._info is not None and not goodbye:
             opened.zeroconf.registry.async_remove(self._info)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_S):
-                await opened.async_unregister_all_services()
-        await opened.async_close()
+        try:
+            await opened.async_unregister_all_services()  # a quarter of a second
+        finally:
+            await opened.async_close()
 
     # --- hearing ---------------------------------------------------------------------------------------------------------------
 

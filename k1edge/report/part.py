@@ -1,6 +1,6 @@
 """What stands on the LAN beside the server: discovery, metrics, the page, the uplink. `daemon/lan.py` starts, watches and stops them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.routing import BaseRoute
@@ -56,6 +56,10 @@ class LanPart:
     def reasons(self) -> tuple[str, ...]:
         """What people have to know, with the cure; shown in status."""
         return ()
+
+    def shown(self) -> Mapping[str, object]:
+        """Fields of `NetworkStatus` that it knows; must be quick."""
+        return {}
 
     def reload(self, settings: Settings) -> None:
         """Take over what can change while running."""
