@@ -73,16 +73,21 @@ def simulate(
     except OSError as error:
         msg = f"no pseudo-terminal to be had: {error.strerror}; does this system allow /dev/ptmx, and a symlink there?"
         raise DeviceError(msg) from error
-    with contextlib.ExitStack() as stack:
-        stack.callback(node.stop)
-        _introduce(node, dialect, as_json=as_json)
-        if until_eof:
-            sys.stdin.read()
-        else:
-            while not stop.wait(LOOK_S) and node.failure is None:
-                pass
+    _introduce(node, dialect, as_json=as_json)
+    _wait_for_the_end(node, None if until_eof else stop)
     if node.failure is not None and not isinstance(node.failure, BrokenPipeError):  # whoever read us has gone: no fault
         raise node.failure
+
+
+def _wait_for_the_end(node: VirtualNode, stop: threading.Event | None) -> None:
+    """Until `stop`, or without one until stdin ends; then the node is unplugged."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(node.stop)
+        if stop is None:
+            sys.stdin.read()
+            return
+        while not stop.wait(LOOK_S) and node.failure is None:
+            pass
 
 
 def _introduce(node: VirtualNode, dialect: DialectName, *, as_json: bool) -> None:

@@ -103,7 +103,10 @@ def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixt
             "AMBER: the light is late, by the tracker",
         ),
         (SNAPSHOT.model_copy(update={"clocks": CLOCKS}), "the host slept for 60.0 s, 0 min 10 s ago"),
-        (SNAPSHOT.model_copy(update={"clocks": CLOCKS.model_copy(update={"event": None})}), "STEADY  host slewed by +3.1 ppm, rates of 2 nodes"),
+        (
+            SNAPSHOT.model_copy(update={"clocks": CLOCKS.model_copy(update={"event": None})}),
+            "STEADY  host slewed by +3.1 ppm, rates of 2 nodes",
+        ),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"bad_samples": 9})}), "9 bad samples"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"state": "lost", "reason": "busy [hw]"})}), "busy [hw]"),
     ],
