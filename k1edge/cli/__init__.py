@@ -15,6 +15,7 @@ VERBS = {
     "demo": "The whole daemon on a synthesised song; needs no hardware.",
     "replay": "Find the beats of a sound file.",
     "status": "Show how the running daemon is.",
+    "peers": "Show the other k1edge daemons on the LAN.",
     "node": "The LED node by hand: probe, flash, log, simulate.",
     "devices": "List sound cards and serial ports.",
     "config": "Show, check and make the configuration.",

@@ -80,8 +80,9 @@ def _network(network: NetworkStatus | None) -> RenderableType:
         f", {'https' if network.tls else 'http'}, {'with' if network.token else 'without'} a token, bound to {network.bind}",
         style="default",
     )
+    seen = f"seen as {network.announced}" if network.announced is not None else "not announced"
     lost = f"{network.sent} messages sent, {network.lost} lost to slow ones, {network.cut_off} cut off, {network.refused} refused"
-    return Group(where, f"{network.subscribers} subscribers, {lost}")
+    return Group(where, Text(f"{seen}, {len(network.peers)} peers"), f"{network.subscribers} subscribers, {lost}")
 
 
 def _node(node: NodeStatus | None) -> RenderableType:

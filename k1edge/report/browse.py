@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from k1edge.config import NetworkSettings
 from k1edge.report.interfaces import places
@@ -15,7 +15,7 @@ LOOK_S = 1.0
 """Between two looks at the interfaces, when there is no news."""
 
 
-async def browse(settings: NetworkSettings, service: str = SERVICE) -> AsyncIterator[tuple[PeerStatus, ...]]:
+async def browse(settings: NetworkSettings, service: str = SERVICE) -> AsyncGenerator[tuple[PeerStatus, ...]]:
     """Yield everybody who is there: at once, with the static ones, and again whenever that has changed; a mere change of age is none.
 
     Goes on until the iterator is closed (`contextlib.aclosing`), also without a network and while interfaces come and go. Looks where

@@ -115,7 +115,7 @@ class Radio:
                 host=at.server,
                 port=at.port,
                 txt=texts[-1].text if texts else b"",
-                addresses=tuple(_text(address) for kind in (_A, _AAAA) for address in self._records(at.server, kind)),
+                addresses=tuple(self._text(address) for kind in (_A, _AAAA) for address in self._records(at.server, kind)),
                 at_ns=HostTime(round(at.created * NS_PER_MS)),  # the same clock as ours, in ms
                 ttl_s=at.ttl,
             )
@@ -189,6 +189,15 @@ class Radio:
         now = current_time_millis()
         return [each for each in self._open.zeroconf.cache.get_all_by_details(name, kind, _CLASS_IN) if not each.is_expired(now)]
 
+    def _text(self, address: DNSAddress) -> str:
+        """With its zone where it needs one; empty where that is not known."""
+        family = socket.AF_INET6 if len(address.address) == 16 else socket.AF_INET
+        text = socket.inet_ntop(family, address.address)
+        if family == socket.AF_INET or not ip_address(text).is_link_local:
+            return text
+        zones = [place.name for place in self.places if len(self.places) == 1 or place.index == address.scope_id]
+        return f"{text}%{zones[0]}" if zones else ""
+
     def _on_change(self, service_type: str, name: str, state_change: ServiceStateChange, **_: object) -> None:
         if state_change is ServiceStateChange.Removed and len(self._lost) < MOST_RECORDS:
             self._lost.append((service_type, name[: -len(service_type) - 1]))
@@ -205,17 +214,6 @@ class Radio:
 
 _IP_MULTICAST_ALL, _IPV6_MULTICAST_ALL = 49, 29
 """Linux; Python has no names for them."""
-
-
-def _text(address: DNSAddress) -> str:
-    family = socket.AF_INET6 if len(address.address) == 16 else socket.AF_INET
-    text = socket.inet_ntop(family, address.address)
-    if not address.scope_id or not ip_address(text).is_link_local:
-        return text
-    try:
-        return f"{text}%{socket.if_indextoname(address.scope_id)}"
-    except OSError:
-        return text
 
 
 async def news(changed: asyncio.Event, longest_s: float) -> None:
