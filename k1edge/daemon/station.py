@@ -33,13 +33,19 @@ def _metrics(surroundings: Surroundings) -> LanPart:
     return Metrics(surroundings)
 
 
+def _page(surroundings: Surroundings) -> LanPart:
+    from k1edge.report.page import Page  # noqa: PLC0415 - as above
+
+    return Page(surroundings)
+
+
 def _discovery(surroundings: Surroundings) -> LanPart:
     from k1edge.report.discovery import Discovery  # noqa: PLC0415 - as above
 
     return Discovery(surroundings)
 
 
-PARTS: tuple[Callable[[Surroundings], LanPart], ...] = (_metrics, _discovery)
+PARTS: tuple[Callable[[Surroundings], LanPart], ...] = (_metrics, _page, _discovery)
 """What stands beside the server. Each maker imports its part itself, so that one whose library is missing is off alone."""
 
 AGAIN_S = 5.0

@@ -1,0 +1,116 @@
+// The page put together: what comes in, and what shows it.
+
+import { Lamp } from "./beat.js";
+import { $, say, table } from "./dom.js";
+import { Feed } from "./feed.js";
+import { History } from "./history.js";
+import * as panels from "./panels.js";
+import { Plot } from "./plot.js";
+import { clock, lateness, LOCK, quantity, SEVERITY } from "./words.js";
+
+const WORDS_MS = 250; // figures change no faster than they can be read
+const STATUS_MS = 5000;
+const CALM_MS = 1500; // what is announced has lasted this long
+
+const feed = new Feed();
+const history = new History();
+const plot = new Plot(history, $("plot"), $("cursor"), $("readout"));
+new Lamp(feed, $("lamp"), $("dots"));
+let told = null; // the newest telemetry
+let status = null; // the newest /status
+let wanted = false; // there is something new to show
+
+feed.addEventListener("hello", async ({ detail }) => {
+  say("about", `k1edge ${detail.version}`);
+  const kept = await ask("/page/drift.json");
+  if (kept) history.replace(kept);
+  look();
+});
+feed.addEventListener("telemetry", ({ detail }) => {
+  told = detail;
+  wanted = true;
+  history.heard(detail);
+  plot.pair(detail.wall_ms, detail.monotonic_ns / 1e6);
+});
+feed.addEventListener("alert", look);
+feed.addEventListener("state", connection);
+
+setInterval(() => {
+  if (feed.state !== "live") connection();
+  if (!wanted || document.hidden) return;
+  wanted = false;
+  panels.now(told);
+  panels.health(told, status);
+  plot.draw();
+  announce();
+}, WORDS_MS);
+
+setInterval(() => {
+  if (feed.state !== "live" || document.hidden) return;
+  look();
+  minutes();
+  document.title = told?.bpm ? `${told.bpm.toFixed(0)} bpm, ${lateness(told.drift.drift_ms, 0)} · k1edge` : "k1edge";
+}, STATUS_MS);
+
+async function ask(path) {
+  try {
+    const answer = await fetch(path, { signal: AbortSignal.timeout(3000) });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null; // the connection says it
+  }
+}
+
+async function look() {
+  const fresh = await ask("/status");
+  if (!fresh) return;
+  status = fresh;
+  say("name", status.network?.announced ?? status.id);
+  panels.latency(status);
+  panels.alerts(status);
+}
+
+function connection() {
+  document.documentElement.dataset.state = feed.state;
+  const now = performance.now();
+  const since = feed.heardAt === null ? "" : `, figures are ${Math.round((now - feed.heardAt) / 1000)} s old`;
+  const again = Math.max(0, Math.ceil((feed.retryAt - now) / 1000));
+  say("connection", {
+    connecting: "Connecting…",
+    live: "Live",
+    stale: `Connected, but silent${since}`,
+    lost: `No connection${since}; trying again ${again ? `in ${again} s` : "now"}`,
+  }[feed.state]);
+}
+
+let announced = "";
+let candidate = ["", 0];
+
+/** Lock and severity for those who listen to the page; nothing that only flickers. */
+function announce() {
+  const words = `${LOCK[told.lock]}. ${told.drift.severity ? SEVERITY[told.drift.severity] : "Nothing to compare"}.`;
+  if (words !== candidate[0]) candidate = [words, performance.now()];
+  if (words === announced || performance.now() - candidate[1] < CALM_MS) return;
+  announced = words;
+  say("announce", words);
+}
+
+function minutes() {
+  if (!$("table-fold").open || !told) return;
+  const wall = (ms) => clock(told.wall_ms + ms - told.monotonic_ns / 1e6);
+  table("table", history.minutes().map((m) => [
+    `${wall(m.from)} to ${wall(m.to)}`, String(m.count), lateness(m.median), quantity(m.p95, "ms"), lateness(m.worst),
+  ]));
+}
+
+$("table-fold").addEventListener("toggle", minutes);
+
+const theme = $("theme");
+theme.value = localStorage.getItem("k1-theme") ?? "";
+const paint = () => (document.documentElement.dataset.theme = theme.value);
+theme.addEventListener("change", () => {
+  localStorage.setItem("k1-theme", theme.value);
+  paint();
+});
+paint();
+feed.connect();
