@@ -224,6 +224,22 @@ class PeerStatus(_Frozen):
     age_s: float | None
 
 
+class UplinkStatus(_Frozen):
+    """The hub we push telemetry to. A slow one `lost` some that was not `sent`; alerts are `waiting` until `acknowledged`, or `dropped`."""
+
+    state: Literal["searching", "connecting", "connected", "waiting"]
+    url: str | None
+    reason: str | None
+    connected_s: float | None
+    sent: int
+    acknowledged: int
+    waiting: int
+    dropped: int
+    lost: int
+    ignored: int
+    reconnects: int
+
+
 class NetworkStatus(_Frozen):
     """What the LAN gets. `reasons` tell, with the cure, what it does not get.
 
@@ -246,6 +262,7 @@ class NetworkStatus(_Frozen):
     announced: str | None = None
     peers: tuple[PeerStatus, ...] = ()
     hubs: tuple[PeerStatus, ...] = ()
+    uplink: UplinkStatus | None = None
 
 
 class ProcessStatus(_Frozen):

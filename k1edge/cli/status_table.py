@@ -6,7 +6,18 @@ from rich.table import Table
 from rich.text import Text
 
 from k1edge.cli.view import SEVERITY_STYLES, severity_words
-from k1edge.snapshot import Alert, AudioStatus, BeatStatus, ClocksStatus, DriftStatus, LatencyStatus, NetworkStatus, NodeStatus, Snapshot
+from k1edge.snapshot import (
+    Alert,
+    AudioStatus,
+    BeatStatus,
+    ClocksStatus,
+    DriftStatus,
+    LatencyStatus,
+    NetworkStatus,
+    NodeStatus,
+    Snapshot,
+    UplinkStatus,
+)
 from k1edge.timebase import NS_PER_S
 
 _STATE_STYLES = {"running": "bold green", "starting": "yellow", "degraded": "bold yellow", "stopping": "yellow"}
@@ -30,6 +41,8 @@ def table(snapshot: Snapshot) -> RenderableType:
         grid.add_row("clocks", _clocks(snapshot.clocks, snapshot.monotonic_ns))
     grid.add_row("delays", _latency(snapshot.latency))
     grid.add_row("network", _network(snapshot.network))
+    if snapshot.network is not None and snapshot.network.uplink is not None:
+        grid.add_row("uplink", _uplink(snapshot.network.uplink))
     process = snapshot.process
     grid.add_row(
         "process",
@@ -70,7 +83,7 @@ def _beat(beat: BeatStatus) -> RenderableType:
 
 
 def _network(network: NetworkStatus | None) -> RenderableType:
-    if network is None:
+    if network is None or network.bind == "off":
         return Text('none: network.bind is "off"', style="dim")
     where = Text(
         f"LISTENING  port {network.port}" if network.port is not None else "WAITING  ",
@@ -83,6 +96,16 @@ def _network(network: NetworkStatus | None) -> RenderableType:
     seen = f"seen as {network.announced}" if network.announced is not None else "not announced"
     lost = f"{network.sent} messages sent, {network.lost} lost to slow ones, {network.cut_off} cut off, {network.refused} refused"
     return Group(where, Text(f"{seen}, {len(network.peers)} peers"), f"{network.subscribers} subscribers, {lost}")
+
+
+def _uplink(uplink: UplinkStatus) -> RenderableType:
+    first = Text(f"{uplink.state.upper()}  ", style="green" if uplink.state == "connected" else "yellow")
+    first.append(uplink.url or "", style="default")
+    if uplink.connected_s is not None:
+        first.append(f", for {_span(uplink.connected_s)}", style="default")
+    alerts = f"alerts: {uplink.waiting} waiting, {uplink.acknowledged} acknowledged, {uplink.dropped} given up"
+    rest = f"{uplink.sent} messages sent, {uplink.lost} lost, {uplink.reconnects} reconnects, {uplink.ignored} words not understood"
+    return Group(first, *_why(uplink.reason), f"{alerts}; {rest}")
 
 
 def _node(node: NodeStatus | None) -> RenderableType:

@@ -15,6 +15,7 @@ from k1edge.config.settings import (
     NodeSettings,
     Settings,
     StatusSettings,
+    TelemetrySettings,
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Resolved",
     "Settings",
     "StatusSettings",
+    "TelemetrySettings",
     "files_for",
     "load",
     "resolve",

@@ -1,5 +1,6 @@
 """What can be set: every key with its default, its range, its unit and its sign. The sample file is made from these descriptions."""
 
+import re
 from ipaddress import ip_address
 from typing import Annotated, Literal, Self
 
@@ -46,6 +47,11 @@ _ORIGIN = r"^(\*|null|https?://[^\x00-\x20/?#\x7f]+)$"
 PEER_FORMS = 'a list of at most 64 such as ["192.168.1.6:19249", "[fd00::6]:19249", "stage.local:19249"]'
 
 _PEER = r"^(\[[0-9A-Fa-f:.]+(%[^\x00-\x20/\]\x7f]+)?\]|[^\x00-\x20/:\[\]\x7f]+):[0-9]{1,5}$"
+
+UPLINK_FORMS = '"off", "mdns" for a hub that announces itself, or its address such as wss://hub.local or ws://192.168.1.9:8080/fleet'
+
+_UPLINK = r"^(off|mdns|wss?://(\[[0-9A-Fa-f:.]+(%[^\x00-\x20/\]\x7f]+)?\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?)$"
+"""No user, no question mark: an address is shown, a secret is not."""
 
 
 class _Section(BaseModel):
@@ -159,6 +165,32 @@ class NetworkSettings(_Section):
             return False
 
 
+class TelemetrySettings(_Section):
+    """The hub of a fleet, which this daemon calls by itself, also where network.bind is "off"."""
+
+    uplink: str = Field(
+        "off", max_length=300, pattern=_UPLINK, description="The hub to push telemetry to.", json_schema_extra={"forms": UPLINK_FORMS}
+    )
+    uplink_token: str = Field(
+        "",
+        max_length=4096,
+        pattern=_SHOWN,
+        description="What the hub wants to be shown; empty = nothing. Give it with wss: without, it can be overheard.",
+        json_schema_extra={"forms": SHOWN_FORMS},
+    )
+    uplink_ca: AbsolutePath = Field(
+        "", description="Certificates, PEM, of the only authorities that may vouch for the hub; empty = those of the system."
+    )
+
+    @model_validator(mode="after")
+    def _port_is_one(self) -> Self:
+        port = re.search(r"^wss?://[^/]+:(\d+)(/|$)", self.uplink)
+        if port is not None and not 1 <= int(port[1]) <= 65_535:
+            msg = f"uplink = {self.uplink!r}: a port is a number from 1 to 65535"
+            raise ValueError(msg)
+        return self
+
+
 class StatusSettings(_Section):
     """Where the daemon tells how it is."""
 
@@ -193,6 +225,7 @@ class Settings(_Section):
     beat: BeatSettings = BeatSettings()
     node: NodeSettings = NodeSettings()
     network: NetworkSettings = NetworkSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     status: StatusSettings = StatusSettings()
     daemon: DaemonSettings = DaemonSettings()
     log: LogSettings = LogSettings()
@@ -203,13 +236,14 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "beat": BeatSettings,
     "node": NodeSettings,
     "network": NetworkSettings,
+    "telemetry": TelemetrySettings,
     "status": StatusSettings,
     "daemon": DaemonSettings,
     "log": LogSettings,
 }
 """In the order of the sample file."""
 
-SECRETS = frozenset({"network.token"})
+SECRETS = frozenset({"network.token", "telemetry.uplink_token"})
 """Keys whose value is not shown."""
 
 

@@ -96,7 +96,7 @@ class Daemon:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hearing: Hearing | None = None
         self._desk: Desk | None = None  # None = no node is wanted
-        self._lan = Lan(settings, identity, self.snapshot, self.conductor)
+        self._lan = Lan(settings, identity, self.snapshot, self.conductor, state)
         self.clocks = Clocks(state, self._started_ns)
         self._lag_ns: int | None = None
         self._notifier = Notifier(env)

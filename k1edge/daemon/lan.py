@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -34,20 +35,24 @@ STOP_S = 1.5
 
 
 class Lan:
-    """Everything on the LAN; `network.bind = "off"` makes it nothing.
+    """Everything on the LAN; `network.bind = "off"` without a hub to call makes it nothing.
 
     Args:
         settings: in force at the start.
         identity: id of this daemon.
         snapshot: the picture now.
         conductor: knows the committed beats.
+        state: folder of what is remembered; None = nothing beyond this run.
 
     Attributes:
         settings: those in force.
     """
 
-    def __init__(self, settings: Settings, identity: str, snapshot: Callable[[], Snapshot], conductor: Conductor) -> None:
+    def __init__(
+        self, settings: Settings, identity: str, snapshot: Callable[[], Snapshot], conductor: Conductor, state: Path | None
+    ) -> None:
         self.settings = settings
+        self._state = state
         self._identity = identity
         self._snapshot = snapshot
         self._conductor = conductor
@@ -58,8 +63,13 @@ class Lan:
 
     def start(self) -> None:
         """Begin; returns at once."""
-        if self.settings.network.bind != "off":
+        if self.wanted:
             self._running = asyncio.create_task(self._run(), name="lan")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be had from here: the LAN comes in, or we call a hub."""
+        return self.settings.network.bind != "off" or self.settings.telemetry.uplink != "off"
 
     async def stop(self) -> None:
         """Say goodbye and end, in `STOP_S` at most."""
@@ -68,9 +78,9 @@ class Lan:
             await asyncio.wait({self._running}, timeout=STOP_S)
 
     def status(self) -> NetworkStatus | None:
-        """For the snapshot; None when the LAN is off."""
+        """For the snapshot; None when all of it is off."""
         network = self.settings.network
-        if network.bind == "off":
+        if not self.wanted:
             return None
         if self._station is not None:
             return self._station.status()
@@ -133,7 +143,7 @@ class Lan:
         while True:
             try:
                 module = await asyncio.to_thread(importlib.import_module, "k1edge.daemon.station")
-                self._station = module.Station(self.settings, self._identity, self._snapshot, self._conductor)
+                self._station = module.Station(self.settings, self._identity, self._snapshot, self._conductor, self._state)
                 await self._station.run()
             except ImportError as error:
                 self._reason = f"network: {error.name} can't be loaded; install k1edge anew, or set network.bind = off ({error})"

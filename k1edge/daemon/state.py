@@ -46,11 +46,11 @@ def _read(path: Path) -> str | None:
     return None
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(path: Path, most_bytes: int = _MOST_BYTES) -> dict[str, Any] | None:
     """Return the object in a file of ours; None where there is none, or none that can be read. A damaged file is set aside."""
     try:
         with path.open("rb") as file:
-            text = file.read(_MOST_BYTES)
+            text = file.read(most_bytes)
     except FileNotFoundError:
         return None
     except OSError as error:

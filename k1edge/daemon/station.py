@@ -1,4 +1,7 @@
-"""The LAN put together: feed, fan-out, server, and the parts beside them. Loaded lazily by `daemon.lan`; owned by the event loop."""
+"""The LAN put together: feed, fan-out, server, and the parts beside them; with `network.bind = "off"` the uplink alone.
+
+Loaded lazily by `daemon.lan`; owned by the event loop.
+"""
 
 import asyncio
 import secrets
@@ -21,6 +24,7 @@ from k1edge.report.guard import Guard, GuardedApp
 from k1edge.report.lan import LanServer
 from k1edge.report.part import LanPart, Surroundings
 from k1edge.report.telemetry import HelloMessage
+from k1edge.report.token_file import read_token
 from k1edge.snapshot import NetworkStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, HostTime
 
@@ -48,6 +52,14 @@ def _discovery(surroundings: Surroundings) -> LanPart:
 PARTS: tuple[Callable[[Surroundings], LanPart], ...] = (_metrics, _page, _discovery)
 """What stands beside the server. Each maker imports its part itself, so that one whose library is missing is off alone."""
 
+
+def _uplink(surroundings: Surroundings) -> LanPart:
+    from k1edge.daemon.alert_file import AlertFile  # noqa: PLC0415 - as above
+    from k1edge.report.uplink import Uplink  # noqa: PLC0415 - as above
+
+    return Uplink(surroundings, AlertFile(surroundings.state))
+
+
 AGAIN_S = 5.0
 """Pause before a failed part is run again."""
 
@@ -61,7 +73,9 @@ class Station:
         failed: set = end, because somebody outside saw a fault.
     """
 
-    def __init__(self, settings: Settings, identity: str, snapshot: Callable[[], Snapshot], conductor: Conductor) -> None:
+    def __init__(
+        self, settings: Settings, identity: str, snapshot: Callable[[], Snapshot], conductor: Conductor, state: Path | None = None
+    ) -> None:
         self.feed = Feed(identity)
         self.failed = asyncio.Event()
         self._settings = settings
@@ -69,17 +83,22 @@ class Station:
         self._conductor = conductor
         self._told = -1  # the newest beat that was published
         self._faults: dict[str, str] = {}  # by part: why it is not there
-        surroundings = Surroundings(settings, identity, snapshot, self.feed, lambda: self.server.port)
-        self.parts = [part for make in PARTS if (part := self._made(make, surroundings)) is not None]
+        surroundings = Surroundings(settings, identity, snapshot, self.feed, lambda: self.server.port, state)
+        makers = PARTS if settings.network.bind != "off" else ()
+        makers += () if settings.telemetry.uplink == "off" else (_uplink,)
+        self.parts = [part for make in makers if (part := self._made(make, surroundings)) is not None]
         guard = self._guard(settings.network)
         self.fanout = Fanout(self.feed, guard, self._hello)
         routes = [route for part in self.parts for route in part.routes()]
         self.app = GuardedApp(build_app(snapshot, routes, self._hidden), guard)
         self.server = LanServer(settings.network, self.app, self.fanout.upgrade, self.fanout.shed)
+        for alert in snapshot().alerts.open:  # those that began before anybody could listen
+            self.feed.alert(alert, HostTime(time.monotonic_ns()), time.time_ns())
 
     async def run(self) -> None:
         """Serve until cancelled or failed."""
-        running = [self._kept("server", self.server.run), self._kept("telemetry", self._tick), self._kept("host signs", self._sample)]
+        running = [self._kept("telemetry", self._tick), self._kept("host signs", self._sample)]
+        running += [self._kept("server", self.server.run)] if self._settings.network.bind != "off" else []
         running += [self._kept(part.name, part.run) for part in self.parts]
         tasks = [asyncio.ensure_future(each) for each in (*running, self.failed.wait())]
         try:
@@ -164,7 +183,7 @@ class Station:
         self._faults.pop("token", None)
         if token.startswith("/"):
             try:
-                token = read_token(Path(token))
+                token = read_token(Path(token), "network.token", "nobody is let in until it does")
             except ConfigError as error:
                 self._faults["token"] = str(error)
                 token = secrets.token_hex()  # nobody knows it
@@ -207,20 +226,3 @@ class Station:
         while True:
             self.feed.signs = sampler.sample()
             await asyncio.sleep(SIGNS_S)
-
-
-def read_token(path: Path) -> str:
-    """Read a token out of a file; white space around it does not count.
-
-    Raises:
-        ConfigError: no file, or no token in it.
-    """
-    try:
-        token = path.read_text("ascii")[:200].strip()
-    except (OSError, ValueError) as error:
-        msg = f"network.token: {path} can't be read ({error}); nobody is let in until it holds a token"
-        raise ConfigError(msg) from error
-    if not 16 <= len(token) <= 128 or not token.isprintable() or " " in token:
-        msg = f"network.token: {path} holds no token of 16 to 128 characters; nobody is let in until it does"
-        raise ConfigError(msg)
-    return token

@@ -33,26 +33,33 @@ class Feed:
         self.signs = HostSigns()  # the newest
         self.failures: dict[str, str] = {}  # listeners that raised, and what
         self._open: set[int] = set()  # alerts that began and have not ended
-        self._listeners: dict[Listener, None] = {}
+        self._listeners: dict[Listener, bool] = {}  # and whether it wants more than alerts
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` with every message from now on; returns what ends that, which may be called twice."""
-        self._listeners[listener] = None
-        return lambda: self._listeners.pop(listener, None)
+    def listen(self, listener: Listener, *, alerts_only: bool = False) -> Callable[[], None]:
+        """Call `listener` with every message from now on, or with alerts alone; returns what ends that, which may be called twice.
+
+        One that listens already changes what it wants.
+        """
+        self._listeners[listener] = not alerts_only
+
+        def end() -> None:
+            self._listeners.pop(listener, None)
+
+        return end
 
     @property
     def wanted(self) -> bool:
-        """Whether anybody listens."""
-        return bool(self._listeners)
+        """Whether anybody listens to more than alerts."""
+        return any(self._listeners.values())
 
     def telemetry(self, snapshot: Callable[[], Snapshot], wall_ns: int) -> None:
         """Publish the picture of this moment; `wall_ns` is Unix time now."""
-        if self._listeners:
+        if self.wanted:
             self._publish(telemetry_of(snapshot(), self._next(), wall_ns, self.signs))
 
     def beat(self, beat: Beat, due: HostTime, offset_ms: float, now: HostTime, wall_ns: int) -> None:
         """Publish a committed beat; `due` is when its light shall be seen."""
-        if not self._listeners:
+        if not self.wanted:
             return
         wall_ms = wall_ns / NS_PER_MS
         self._publish(
@@ -85,7 +92,9 @@ class Feed:
         return self.seq
 
     def _publish(self, message: Message) -> None:
-        for listener in tuple(self._listeners):
+        for listener, wants_all in tuple(self._listeners.items()):
+            if not wants_all and not isinstance(message, AlertMessage):
+                continue
             try:
                 listener(message)
             except Exception as error:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, get_args
 
 from k1edge.events import Severity
-from k1edge.snapshot import AudioStatus, BeatStatus, NodeStatus, Snapshot
+from k1edge.snapshot import AudioStatus, BeatStatus, NodeStatus, Snapshot, UplinkStatus
 
 Read = Callable[[Snapshot], float | None]
 
@@ -33,6 +33,10 @@ def _network(name: str) -> Read:
     return lambda now: None if now.network is None else getattr(now.network, name)
 
 
+def _uplink(name: str) -> Read:
+    return lambda now: None if now.network is None or now.network.uplink is None else getattr(now.network.uplink, name)
+
+
 GAUGES: Final[dict[str, tuple[str, Read]]] = {
     "uptime_seconds": ("Since the daemon started", lambda now: now.uptime_s),
     "tempo_hertz": ("Beats per second; times 60 is bpm", lambda now: _scaled(now.beat.bpm, 1 / 60)),
@@ -55,6 +59,7 @@ GAUGES: Final[dict[str, tuple[str, Read]]] = {
     "threads": ("Threads of the daemon", lambda now: now.process.threads),
     "lan_clients": ("Connections on the LAN port", _network("clients")),
     "telemetry_subscribers": ("Who listens to the telemetry", _network("subscribers")),
+    "uplink_alerts_waiting": ("Alerts that the hub has not acknowledged", _uplink("waiting")),
 }
 
 COUNTERS: Final[dict[str, tuple[str, Read]]] = {
@@ -78,6 +83,11 @@ COUNTERS: Final[dict[str, tuple[str, Read]]] = {
     "telemetry_messages_lost": ("Messages that slow subscribers did not get", _network("lost")),
     "telemetry_cut_off": ("Subscribers closed for being slow or noisy", _network("cut_off")),
     "lan_refused": ("Requests for telemetry that were refused", _network("refused")),
+    "uplink_messages_sent": ("Messages to the hub", _uplink("sent")),
+    "uplink_messages_lost": ("Telemetry and beats that a slow hub did not get", _uplink("lost")),
+    "uplink_alerts_acknowledged": ("Alerts that the hub has taken", _uplink("acknowledged")),
+    "uplink_alerts_dropped": ("Alerts given up because the hub was gone for too long", _uplink("dropped")),
+    "uplink_reconnects": ("Connections to the hub after the first", _uplink("reconnects")),
 }
 
 
@@ -90,6 +100,11 @@ STATES: Final[dict[str, tuple[str, Sequence[str], Callable[[Snapshot], str | Non
     "lock": ("State of the tracker", _choices(BeatStatus, "lock"), lambda now: now.beat.lock),
     "audio_state": ("State of the sound", _choices(AudioStatus, "state"), lambda now: now.audio.state),
     "node_state": ("State of the link", _choices(NodeStatus, "state"), lambda now: None if now.node is None else now.node.state),
+    "uplink_state": (
+        "State of the connection to the hub",
+        _choices(UplinkStatus, "state"),
+        lambda now: None if now.network is None or now.network.uplink is None else now.network.uplink.state,
+    ),
     "drift_severity": (
         "How bad the drift is",
         tuple(Severity),

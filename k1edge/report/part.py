@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.routing import BaseRoute
 
@@ -22,6 +23,7 @@ class Surroundings:
         snapshot: the picture now; quick, on the event loop.
         feed: listen here for telemetry, beats and alerts.
         port: the port the LAN server listens on; None while it does not.
+        state: folder of what is remembered; None = nothing beyond this run.
     """
 
     settings: Settings
@@ -29,6 +31,7 @@ class Surroundings:
     snapshot: Callable[[], Snapshot]
     feed: Feed
     port: Callable[[], int | None]
+    state: Path | None = None
 
 
 class LanPart:

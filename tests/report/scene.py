@@ -19,10 +19,12 @@ from k1edge.snapshot import (
     DriftStatus,
     Figure,
     LatencyStatus,
+    NetworkStatus,
     NodeStatus,
     ProcessStatus,
     Snapshot,
     Spread,
+    UplinkStatus,
 )
 
 NODE = NodeStatus(
@@ -36,6 +38,15 @@ NODE = NodeStatus(
 ALERT = Alert(
     id=1, kind="drift", severity=Severity.AMBER, begin_ns=63_456_789_000, end_ns=73_456_789_000, worst_ms=31.5, attribution=Culprit.TRACKER,
     reason="the light is late",
+)  # fmt: skip
+
+NETWORK = NetworkStatus(
+    bind="all", port=19_249, tls=False, token=False, rate_hz=10.0, reasons=(), clients=2, subscribers=1, sent=600, lost=3, cut_off=1, refused=0,
+    announced="kitchen",
+    uplink=UplinkStatus(
+        state="connected", url="wss://hub.local/ws/telemetry/k1e-0123456789ab", reason=None, connected_s=61.0, sent=610, acknowledged=4, waiting=1,
+        dropped=0, lost=2, ignored=0, reconnects=1,
+    ),
 )  # fmt: skip
 
 
