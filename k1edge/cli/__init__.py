@@ -16,6 +16,7 @@ VERBS = {
     "replay": "Find the beats of a sound file.",
     "status": "Show how the running daemon is.",
     "peers": "Show the other k1edge daemons on the LAN.",
+    "watch": "Watch the drift of every device on the LAN, live.",
     "node": "The LED node by hand: probe, flash, log, simulate.",
     "devices": "List sound cards and serial ports.",
     "config": "Show, check and make the configuration.",

@@ -163,9 +163,9 @@ def read_txt(txt: bytes) -> dict[str, str]:
     return {key: value for key, value in words.items() if value}
 
 
-def plain(text: str) -> str:
+def plain(text: str, most: int = MOST_WORD) -> str:
     """What may stand on a terminal or a page: no control, no change of direction, not too long."""
-    return "".join(letter for letter in text if letter.isprintable())[:MOST_WORD].strip()
+    return "".join(letter for letter in text[: 4 * most] if letter.isprintable())[:most].strip()
 
 
 def reachable(addresses: Iterable[str]) -> tuple[str, ...]:
