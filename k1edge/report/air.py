@@ -6,7 +6,7 @@ Owned by the event loop.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 from zeroconf import ServiceInfo
@@ -19,7 +19,7 @@ from k1edge.timebase import NS_PER_S, HostTime
 
 log = structlog.get_logger(__name__)
 
-LOOK_S = 2.0
+LOOK_S = 1.0
 """Between two looks at the interfaces and the server's port, when there is no news; 0.3 ms each."""
 
 FLOOD_PACKETS = 4_000
@@ -61,6 +61,7 @@ class Air:
         self._tables = tables
         self._host = f"k1edge-{secrets.token_hex(4)}.local."  # ours alone, also where a whole host was cloned
         self._number = 1  # as in "kitchen (2)"
+        self._had: set[str] = set()  # addresses that others may still hold to be ours
         self._renamed = 0
         self._truce_ns = 0  # until when a rival is borne
         self._changed = asyncio.Event()
@@ -123,14 +124,16 @@ class Air:
             self._announcing = asyncio.create_task(self._take_name(self._radio, port), name="announcing")
 
     async def _take_name(self, radio: Radio, port: int) -> None:
-        while not await radio.announce(self._info(radio, port)):
+        addresses = {address for place in radio.places for address in (*place.v4, *place.v6)}
+        gone, self._had = self._had - addresses, self._had | addresses
+        while not await radio.announce(self._info(port, addresses), self._info(port, gone)):
             self._number += 1
             await asyncio.sleep(_CROWD_PAUSE_S if self._number > _CROWD else 0.0)
+        self._had = addresses  # it was said often enough
 
-    def _info(self, radio: Radio, port: int) -> ServiceInfo:
-        addresses = [address for place in radio.places for address in (*place.v4, *place.v6)]
+    def _info(self, port: int, addresses: Collection[str]) -> ServiceInfo:
         name = f"{label(self._name, self._number)}.{SERVICE}"
-        return ServiceInfo(SERVICE, name, port, properties=self._words, server=self._host, parsed_addresses=addresses)
+        return ServiceInfo(SERVICE, name, port, properties=self._words, server=self._host, parsed_addresses=sorted(addresses))
 
     async def _defend(self, now: HostTime) -> None:
         """Settle it with a host that speaks under our name: of the two, the one whose host comes first in the alphabet takes another name."""

@@ -56,6 +56,7 @@ class Radio:
         self._questions = Questions()
         self._lost: list[tuple[str, str]] = []
         self._info: ServiceInfo | None = None
+        self._gone: ServiceInfo | None = None
         self._open: AsyncZeroconf | None = None
         self._browser: AsyncServiceBrowser | None = None
 
@@ -142,8 +143,11 @@ class Radio:
 
     # --- announcing ------------------------------------------------------------------------------------------------------------
 
-    async def announce(self, info: ServiceInfo) -> bool:
-        """Make sure that nobody has its name, and announce it; False when somebody has. Takes some 2 s, and 7 more to say it again."""
+    async def announce(self, info: ServiceInfo, gone: ServiceInfo | None = None) -> bool:
+        """Make sure that nobody has its name, and announce it; False when somebody has. Takes some 2 s, and 7 more to say it again.
+
+        The addresses in `gone` are said to be ours no more: others would go on trying them for two minutes.
+        """
         if self._open is None:
             return False
         zeroconf = self._open.zeroconf
@@ -151,7 +155,7 @@ class Radio:
             announcing = await zeroconf.async_register_service(info, allow_name_change=False)
         except NonUniqueNameException:
             return False
-        self._info, self.announced = info, info.name[: -len(info.type) - 1]
+        self._info, self._gone, self.announced = info, gone, info.name[: -len(info.type) - 1]
         await announcing
         for pause_s in AGAIN_S:
             await asyncio.sleep(pause_s)
@@ -160,8 +164,12 @@ class Radio:
 
     def insist(self) -> None:
         """Announce once more."""
-        if self._open is not None and self._info is not None:
-            self._open.zeroconf.async_send(self._open.zeroconf.generate_service_broadcast(self._info, None))
+        if self._open is None or self._info is None:
+            return
+        out = self._open.zeroconf.generate_service_broadcast(self._info, None)
+        for record in () if self._gone is None else self._gone.dns_addresses(override_ttl=0):
+            out.add_answer_at_time(record, 0)
+        self._open.zeroconf.async_send(out)
 
     def rival(self) -> str | None:
         """The host that speaks under our name although we do, which two that start at once, or two LANs that become one, bring about."""

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,16 @@ class Edge:
     """One daemon. `folder` holds its configuration, socket, state and log; a second one with the same folder is a second instance."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], settings: Mapping[str, Mapping[str, object]], *, log: str = "k1edge.log"
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        settings: Mapping[str, Mapping[str, object]],
+        *,
+        log: str = "k1edge.log",
+        within: Sequence[str] = (),
     ) -> None:
         self.folder = folder
+        self._within = within  # put before the command; has to become it
         self.socket = folder / "run" / "k1edge.sock"
         self.log_file = folder / log
         self._environment = dict(environment) | {"RUNTIME_DIRECTORY": str(folder / "run"), "STATE_DIRECTORY": str(folder / "state")}
@@ -84,7 +91,11 @@ class Edge:
         program = Path(sys.executable).with_name("k1edge")
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [program, "run", "--config", self._config], env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._within, program, "run", "--config", self._config],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
 
     @property
