@@ -18,7 +18,7 @@ from tests.link.serial_bench import PATIENCE_S, eventually
 @contextmanager
 def daemon_on(port: str, folder: Path) -> Iterator[Daemon]:
     """Run it until the end of the block; its socket is `k1.sock` in `folder`."""
-    settings = load(Path("/dev/null"), {}, {"node.port": port, "node.identify_drain_ms": 30})
+    settings = load(Path("/dev/null"), {}, {"node.port": port, "node.identify_drain_ms": 30, "network.bind": "off"})
     source = ArraySource(np.zeros(44_100 * 600, np.float32), realtime=True, name="silence")
     daemon = Daemon(settings, source, identity="k1e-test", socket=folder / "k1.sock", env={})
     thread = threading.Thread(target=lambda: asyncio.run(daemon.run()))
