@@ -17,6 +17,7 @@ VERBS = {
     "status": "Show how the running daemon is.",
     "peers": "Show the other k1edge daemons on the LAN.",
     "watch": "Watch the drift of every device on the LAN, live.",
+    "record": "Record what devices tell to a file.",
     "node": "The LED node by hand: probe, flash, log, simulate.",
     "devices": "List sound cards and serial ports.",
     "config": "Show, check and make the configuration.",
