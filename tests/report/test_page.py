@@ -90,7 +90,7 @@ def test_the_page_may_load_and_ask_nothing_elsewhere() -> None:
 def test_every_file_that_is_named_is_there_and_the_other_way_round() -> None:
     text = "\n".join(file.read_text() for file in FILES)
     named = set(re.findall(r'/page/([\w.]+)"', text)) | set(re.findall(r'from "\./([\w.]+)"', text))
-    assert named - {"drift.json"} == {file.name for file in FILES} - {"index.html"}
+    assert named - {"drift.json", "peers.json"} == {file.name for file in FILES} - {"index.html"}
     html = (FOLDER / "index.html").read_text()
     ids = re.findall(r'\bid="([\w-]+)"', html)
     assert len(ids) == len(set(ids))
@@ -125,4 +125,4 @@ def test_a_token_is_asked_for_as_a_browser_understands_it() -> None:
 
 def test_the_routes_are_the_page_and_what_is_under_it() -> None:
     paths = [route.path for route in made().routes() if isinstance(route, Route)]
-    assert paths == ["/", "/page/drift.json", "/page/{name}"]
+    assert paths == ["/", "/page/drift.json", "/page/peers.json", "/page/{name}"]

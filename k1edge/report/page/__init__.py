@@ -4,7 +4,6 @@ Beside the files it gets what the last minutes held, so that a page that was jus
 """
 
 import hashlib
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from k1edge.drift.meter import Reading
+from k1edge.report.page.neighbours import Neighbours
 from k1edge.report.part import LanPart, Surroundings
 
 FOLDER: Final = Path(__file__).parent
@@ -59,10 +59,12 @@ class Page(LanPart):
         super().__init__(surroundings)
         self._files = {path.name: _read(path) for path in FOLDER.iterdir() if path.suffix in TYPES}
         self._readings: deque[Reading] = deque(maxlen=KEPT)  # oldest first
+        self._neighbours = Neighbours()
 
     def routes(self) -> Sequence[BaseRoute]:
-        """The page, its files, and the last minutes."""
-        return (Route("/", self._index), Route("/page/drift.json", self._drift), Route("/page/{name}", self._file))
+        """The page, its files, the last minutes, and the peers."""
+        made = (("/", self._index), ("/page/drift.json", self._drift), ("/page/peers.json", self._peers), ("/page/{name}", self._file))
+        return tuple(Route(path, answer) for path, answer in made)
 
     def settled(self, reading: Reading) -> None:
         """Keep what one beat came to."""
@@ -80,7 +82,15 @@ class Page(LanPart):
     async def _drift(self, _: Request) -> Response:
         """`[[host ms, drift_ms], ...]`, oldest first; null = a beat that could not be compared."""
         rows = [[reading.at_ns / 1e6, reading.drift_ms] for reading in self._readings]
-        return Response(json.dumps(rows), media_type="application/json", headers={"cache-control": "no-store"})
+        return JSONResponse(rows, headers=_FRESH)
+
+    async def _peers(self, _: Request) -> Response:
+        """See `Neighbours.rows`."""
+        network = self.surroundings.snapshot().network
+        return JSONResponse(await self._neighbours.rows(() if network is None else network.peers), headers=_FRESH)
+
+
+_FRESH = {"cache-control": "no-store"}
 
 
 def _read(path: Path) -> _File:

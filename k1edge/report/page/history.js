@@ -44,6 +44,12 @@ export class History {
     return best && Math.abs(best.at - at) <= GAP_MS / 2 ? best : null;
   }
 
+  /** Everything in the plot: `{ count, median }`. */
+  whole() {
+    const all = this.rows.filter((row) => row.at > this.now - SPAN_MS).map((row) => row.ms);
+    return { count: all.length, median: all.length ? quantile(all, 0.5) : null };
+  }
+
   /** By minute, newest first: `{ from, count, median, p95, worst }`, times as above. */
   minutes() {
     const found = [];

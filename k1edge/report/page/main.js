@@ -68,6 +68,8 @@ async function look() {
   say("name", status.network?.announced ?? status.id);
   panels.latency(status);
   panels.alerts(status);
+  const peers = status.network?.peers?.length ? await ask("/page/peers.json") : [];
+  if (peers) panels.peers(peers);
 }
 
 function connection() {
@@ -96,7 +98,10 @@ function announce() {
 }
 
 function minutes() {
-  if (!$("table-fold").open || !told) return;
+  if (!told) return;
+  const { count, median } = history.whole();
+  say("plot-words", `Drift over the last five minutes: ${count} flashes, ${count ? `${lateness(median)} in the middle` : "none compared"}. The table below has the figures.`);
+  if (!$("table-fold").open) return;
   const wall = (ms) => clock(told.wall_ms + ms - told.monotonic_ns / 1e6);
   table("table", history.minutes().map((m) => [
     `${wall(m.from)} to ${wall(m.to)}`, String(m.count), lateness(m.median), quantity(m.p95, "ms"), lateness(m.worst),

@@ -1,7 +1,7 @@
 // What a telemetry message, and the /status beside it, say in words and figures.
 
-import { $, list, make, say } from "./dom.js";
-import { ALERT, clock, CULPRIT, duration, lateness, LINK, LOCK, micros, NONE, number, quantity, SEVERITY } from "./words.js";
+import { $, list, make, say, table } from "./dom.js";
+import { ALERT, AUDIO, clock, CULPRIT, DAEMON, duration, lateness, LINK, LOCK, micros, NONE, number, quantity, SEVERITY } from "./words.js";
 
 /** The two large figures. */
 export function now(told) {
@@ -36,17 +36,17 @@ export function now(told) {
 /** Node, sound, host. */
 export function health(told, status) {
   const link = told.link;
-  state("link", link?.state === "ready" ? "ok" : "bad", link ? LINK[link.state] ?? link.state : "no node", link?.reason);
+  state("link", link?.state === "ready" ? "ok" : "bad", link ? LINK[link.state] ?? link.state : "No node", link?.reason);
   list("link", link ? [
     ["Speaks", link.dialect === null ? NONE : `${link.dialect}, ${link.timing}`],
     ["Clock known within", micros(link.offset_bound_us)],
     ["Its clock runs", rate(link.node_drift_ppm)],
     ["Flash against order", micros(told.drift.fire_error_us)],
-    ["Flashes", `${link.fired} fired, ${link.late} late, ${link.missed} missed`],
-    ["Resets, reopened", `${link.resets}, ${link.reopened}`],
+    ["Fired / late / missed", `${link.fired} / ${link.late} / ${link.missed}`],
+    ["Resets / reopened", `${link.resets} / ${link.reopened}`],
   ] : []);
   const audio = told.audio;
-  state("audio", audio.state === "live" ? "ok" : "bad", audio.state, audio.reason);
+  state("audio", audio.state === "live" ? "ok" : "bad", AUDIO[audio.state], audio.reason);
   const level = audio.level_dbfs === null ? -60 : Math.max(-60, Math.min(0, audio.level_dbfs));
   $("level").firstElementChild.style.scale = `${1 + level / 60} 1`;
   $("level").setAttribute("aria-valuenow", Math.round(level));
@@ -55,22 +55,24 @@ export function health(told, status) {
     ["Level", quantity(audio.level_dbfs, "dBFS", 0)],
     ["Device", status?.audio.device ?? NONE],
     ["Its clock runs", rate(audio.audio_drift_ppm)],
-    ["Overruns", `${audio.overrun_frames} frames, ${audio.xruns} xruns`],
+    ["Frames lost / xruns", `${audio.overrun_frames} / ${audio.xruns}`],
   ]);
-  state("host", told.state === "running" ? "ok" : "bad", told.state, null);
+  state("host", told.state === "running" ? "ok" : "bad", DAEMON[told.state], null);
   list("host", [
     ["Up for", duration(told.uptime_s)],
     ["CPU, of one core", told.cpu_share === null ? NONE : `${Math.round(100 * told.cpu_share)} %`],
     ["Memory", quantity(told.rss_mb, "MB", 0)],
     ["Temperature", quantity(told.temperature_c, "°C", 0)],
     ["Event loop late by", quantity(told.loop_lag_ms, "ms")],
-    ["Pages and others watching", status?.network ? String(status.network.subscribers) : NONE],
+    ["Subscribers", status?.network ? String(status.network.subscribers) : NONE],
   ]);
 }
 
 /** Delays by name, from /status. */
 export function latency({ latency: parts }) {
-  say("latency-state", parts.total_ms === null ? NONE : `${number(parts.total_ms)} ms from sound to light at the earliest`);
+  say("latency-total", quantity(parts.total_ms, "ms"));
+  const between = [parts.capture_ms, parts.window_ms, parts.transport_ms, parts.led_tx_ms];
+  between.forEach((ms, at) => ($("delays").children[at].style.flexGrow = ms ?? 0));
   list("latency", [
     ["Capture", quantity(parts.capture_ms, "ms")],
     ["Analysis window", quantity(parts.window_ms, "ms")],
@@ -96,6 +98,16 @@ export function alerts({ alerts: told, monotonic_ns: monotonicNs, wall_time: wal
   $("alerts").replaceChildren(...(rows.length ? rows : [make("li", "None since the daemon started.", { class: "none" })]));
 }
 
+/** Others on the LAN, as this daemon was told by them. */
+export function peers(rows) {
+  $("peers").hidden = rows.length === 0;
+  table("peer-rows", rows.map(({ name, page, told, why }) => {
+    const drift = make("span", told ? lateness(told.drift.drift_ms) : NONE, { "data-severity": told?.drift.severity ?? "none" });
+    const beat = told ? quantity(told.beat.bpm, "bpm") : NONE;
+    return [make("a", name, { href: page }), beat, drift, told ? LOCK[told.beat.lock] : why];
+  }));
+}
+
 function state(id, kind, words, why) {
   $(`${id}-state`).dataset.kind = kind;
   say(`${id}-state`, words);
@@ -104,5 +116,6 @@ function state(id, kind, words, why) {
 
 function rate(ppm) {
   if (ppm === null) return NONE;
-  return `${number(Math.abs(ppm))} ppm ${ppm < 0 ? "slow" : "fast"}`;
+  const size = Math.abs(ppm).toFixed(1);
+  return Number(size) === 0 ? `${size} ppm` : `${size} ppm ${ppm < 0 ? "slow" : "fast"}`;
 }

@@ -1,7 +1,7 @@
 // The plot of drift: a dot for each flash, a line for the running median, and where people begin to see it.
 
 import { GAP_MS, SPAN_MS } from "./history.js";
-import { clock, lateness } from "./words.js";
+import { clock, lateness, SEVERITY } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const RUNGS = [
@@ -10,7 +10,7 @@ const RUNGS = [
   [100, "red"],
 ];
 const SCALES_MS = [30, 65, 130, 260, 520]; // half heights; a rung is never at the very edge
-const ROOM = { top: 10, bottom: 26, left: 40, right: 46 };
+const ROOM = { top: 10, bottom: 26, left: 66, right: 4 };
 
 export class Plot {
   #history;
@@ -52,7 +52,8 @@ export class Plot {
     const path = rows.map((row) => `M${this.#x(row.at)} ${this.#y(clamp(row.ms, scale), scale)}h0`).join("");
     this.#layers.dots.replaceChildren(element("path", { d: path }));
     this.#layers.median.replaceChildren(element("path", { d: this.#line(rows, scale) }));
-    if (!this.#layers.mark.hidden && this.#layers.mark.childNodes.length) this.#read();
+    if (!rows.length) this.#layers.dots.replaceChildren(label(width / 2, height / 2 - 20, "no flash was compared with the music", "middle"));
+    if (this.#layers.mark.childNodes.length) this.#read();
   }
 
   #scale(rows) {
@@ -74,15 +75,15 @@ export class Plot {
 
   #rungs(scale) {
     const [width] = this.#size;
-    const parts = [line(ROOM.left, width - ROOM.right, this.#y(0, scale), "zero"), label(ROOM.left - 8, this.#y(0, scale), "0", "end")];
+    const parts = [line(ROOM.left, width - ROOM.right, this.#y(0, scale), "zero"), label(ROOM.left - 8, this.#y(0, scale), "0 ms", "end")];
     for (const [ms, name] of RUNGS.filter(([ms]) => ms <= scale)) {
       for (const at of [ms, -ms]) {
         const y = this.#y(at, scale);
-        parts.push(line(ROOM.left, width - ROOM.right, y, name), label(ROOM.left - 8, y, at < 0 ? `−${ms}` : `+${ms}`, "end"));
-        parts.push(label(width - ROOM.right + 8, y, name, "start", name));
+        parts.push(line(ROOM.left, width - ROOM.right, y, name));
+        parts.push(label(ROOM.left - 8, y, `${ms} ${at < 0 ? "early" : "late"}`, "end"));
+        parts.push(label(ROOM.left + 2, y + 10 * Math.sign(-at), SEVERITY[name].toLowerCase(), "start", name)); // where the oldest are
       }
     }
-    parts.push(label(ROOM.left + 6, ROOM.top + 6, "late ↑", "start"), label(ROOM.left + 6, this.#size[1] - ROOM.bottom - 8, "early ↓", "start"));
     this.#layers.rungs.replaceChildren(...parts);
   }
 
@@ -94,7 +95,7 @@ export class Plot {
     for (let wall = first; wall - this.#wallMs < this.#history.now - 25_000; wall += 60_000) {
       const x = this.#x(wall - this.#wallMs);
       parts.push(element("line", { x1: x, x2: x, y1: height - ROOM.bottom, y2: height - ROOM.bottom + 4, class: "tick" }));
-      if (x > ROOM.left + 12) parts.push(label(x, y, clock(wall, false), "middle"));
+      if (x > ROOM.left + 12 && x < width - 60) parts.push(label(x, y, clock(wall, false), "middle"));
     }
     this.#layers.ticks.replaceChildren(...parts);
   }

@@ -22,15 +22,19 @@ export const CULPRIT = {
 
 export const ALERT = { drift: "Drift", no_reference: "Nothing to compare with", node_lost: "Node lost", audio_lost: "Sound lost" };
 
+export const AUDIO = { opening: "Opening", live: "Live", stalled: "Stalled", lost: "Lost", ended: "Ended" };
+
+export const DAEMON = { starting: "Starting", running: "Running", degraded: "Degraded", stopping: "Stopping" };
+
 export const LINK = {
-  closed: "no port",
-  identifying: "asking who it is",
-  handshake: "shaking hands",
-  syncing: "learning its clock",
-  ready: "ready",
-  degraded: "degraded",
-  incompatible: "incompatible",
-  unrecognised: "not recognised",
+  closed: "No port",
+  identifying: "Asking who it is",
+  handshake: "Shaking hands",
+  syncing: "Learning its clock",
+  ready: "Ready",
+  degraded: "Degraded",
+  incompatible: "Incompatible",
+  unrecognised: "Not recognised",
 };
 
 /** 12.3, with a sign when asked for. */
