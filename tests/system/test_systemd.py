@@ -99,6 +99,21 @@ def test_it_runs_as_nobody_in_particular(machine: Machine) -> None:
     assert "CapEff:\t0000000000000000" in status
 
 
+def test_fault_52_the_sandbox_lets_it_be_found_on_the_lan(machine: Machine) -> None:
+    if machine.run("ip", "link", "add", "lan", "type", "veth", "peer", "name", "far").returncode:
+        pytest.skip("no iproute2, or no veth interfaces in this kernel")
+    machine.run("ip", "link", "set", "far", "up")
+    machine.run("ip", "address", "add", "10.78.0.1/24", "dev", "lan")
+    machine.run("ip", "link", "set", "lan", "up")
+
+    def network() -> dict[str, object]:
+        return dict(json.loads(machine.run("/opt/k1edge/bin/k1edge", "status", "--json").stdout)["network"])
+
+    wait_for("its announcement on a network that came later", lambda: network()["announced"], machine)
+    heard = machine.run("/opt/k1edge/bin/k1edge", "peers", "--json", "--seconds", "4", "--socket", "/nowhere")
+    assert [peer["addresses"][0] for peer in json.loads(heard.stdout)["peers"]] == ["10.78.0.1"], heard.stderr
+
+
 def test_fault_47_killed_it_is_back(machine: Machine) -> None:
     before, restarts = shown(machine, "MainPID"), int(shown(machine, "NRestarts"))
     machine.run("systemctl", "kill", "--signal", "KILL", "k1edge")
