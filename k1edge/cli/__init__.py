@@ -18,6 +18,7 @@ VERBS = {
     "peers": "Show the other k1edge daemons on the LAN.",
     "watch": "Watch the drift of every device on the LAN, live.",
     "record": "Record what devices tell to a file.",
+    "plot": "Drift and beats of a record, as a picture and in figures.",
     "node": "The LED node by hand: probe, flash, log, simulate.",
     "devices": "List sound cards and serial ports.",
     "config": "Show, check and make the configuration.",

@@ -182,7 +182,7 @@ def read_entry(line: bytes) -> Entry:
     content = _json(line)
     at_s, peer = content.get("at_s"), content.get("peer")
     if not isinstance(at_s, int | float) or not 0 <= at_s < 1e10 or not isinstance(peer, str):
-        msg = "a line without at_s and peer"
+        msg = "no line of a record"
         raise PeerError(msg)
     return Entry(float(at_s), plain(peer), understand(content.get("message")).message)
 
@@ -194,9 +194,9 @@ def part_name(name: str, part: int) -> str:
 
 
 def _json(line: bytes) -> dict[str, Any]:
+    """An object; empty where the line holds none."""
     try:
         content = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        msg = "a line that is no JSON"
-        raise PeerError(msg) from error
+    except (ValueError, RecursionError):
+        return {}
     return content if isinstance(content, dict) else {}
