@@ -206,7 +206,7 @@ def test_fault_43_a_crashed_peer_is_kept_while_it_answers_and_let_go_after_its_t
     cable: Cable, new_daemon: NewDaemon, stranger: NewProgram, say: Say
 ) -> None:
     here, there = cable.hosts
-    watcher = new_daemon(there, name="hall")
+    watcher = new_daemon(there, name="hall", bind="lan")
     peer = stranger(here, "announce", "porch", "4711", "8", here.v4)
     watcher.wait_for("the peer", lambda status: "porch" in peers(status), START_S)
     for _ in range(45):  # longer than its TTL: it is asked again in time
@@ -220,7 +220,7 @@ def test_fault_43_a_crashed_peer_is_kept_while_it_answers_and_let_go_after_its_t
 
 def test_fault_39_a_flood_of_multicast_costs_little_and_passes(cable: Cable, new_daemon: NewDaemon, stranger: NewProgram, say: Say) -> None:
     here, there = cable.hosts
-    edge = new_daemon(there, name="hall")
+    edge = new_daemon(there, name="hall", bind=there.v4)
     before = wait_announced(edge)
     flood = stranger(here, "flood", "4", here.v4)
     lags, begin = [], time.monotonic()
