@@ -100,8 +100,8 @@ class Lan:
         )
 
     def reload(self, settings: Settings) -> None:
-        """Take over what can change while running: token, origins, rate. `settings` then shows what is in force."""
-        fresh = {name: getattr(settings.network, name) for name in ("token", "origins", "rate_hz")}
+        """Take over what can change while running: token, origins, rate, static peers. `settings` then shows what is in force."""
+        fresh = {name: getattr(settings.network, name) for name in ("token", "origins", "rate_hz", "peers")}
         self.settings = self.settings.model_copy(update={"network": self.settings.network.model_copy(update=fresh)})
         self._tell(lambda station: station.reload(self.settings))
 

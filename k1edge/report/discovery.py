@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from k1edge.config import Settings
 from k1edge.report.announcement import words
 from k1edge.report.part import LanPart, Surroundings
 from k1edge.report.peer_table import HUB_SERVICE, MOST_PEERS, SERVICE, PeerTable
@@ -52,6 +53,10 @@ class Discovery(LanPart):
         if crowd:
             found.append(f"{crowd} more peers than the {MOST_PEERS} that are listed; name those you need in network.peers")
         return tuple(f"discovery: {reason}" for reason in found if reason is not None)
+
+    def reload(self, settings: Settings) -> None:
+        """Take over the static peers."""
+        self._tables[SERVICE].static = settings.network.peers
 
     async def run(self) -> None:
         """Be on the air until cancelled; then say goodbye."""

@@ -236,6 +236,12 @@ def hear(discovery: Discovery, *everybody: Heard) -> None:
     discovery._tables[SERVICE].hear(fresh, now)
 
 
+def test_fault_45_a_reload_takes_the_static_peers() -> None:
+    discovery = part(peers=["stage.local:1"])
+    discovery.reload(Settings(network=NetworkSettings(peers=("hall.local:2",))))
+    assert [peer.instance for peer in discovery.shown()["peers"]] == ["hall.local:2"]  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("bind", ["127.0.0.1", "::1", "lo"])
 def test_on_loopback_nobody_is_told_and_nothing_is_loaded(bind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "k1edge.report.air", None)
