@@ -81,7 +81,8 @@ class Guard:
         if origin is not None and not self._may_read(origin, host, scheme):
             return Refusal(HTTPStatus.FORBIDDEN, "this origin may not read here", {})
         if self.token and not self._knows_token(headers.get("authorization", ""), query):
-            challenge = {"www-authenticate": 'Bearer realm="k1edge", Basic realm="k1edge", charset="UTF-8"'}
+            # Basic first: Chromium looks at the first scheme of a line, and asks its user for nothing it does not know
+            challenge = {"www-authenticate": 'Basic realm="k1edge", charset="UTF-8", Bearer realm="k1edge"'}
             return Refusal(HTTPStatus.UNAUTHORIZED, "a token is needed", challenge)
         return None
 

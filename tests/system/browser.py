@@ -5,7 +5,9 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -32,25 +34,27 @@ def chromium() -> str | None:
 
 
 class Browser:
-    """A context manager; `folder` holds the profile, so a new one has no memory.
+    """A context manager. Each has a profile of its own, so it remembers nothing.
 
     Attributes:
         events: everything the page reported, oldest first.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         self.events: list[Event] = []
-        self._folder = folder
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: ClientConnection | None = None
         self._session: str | None = None
         self._open = ExitStack()
+        self._folder = Path()
 
     def __enter__(self) -> Self:
         """Start it, with an empty page."""
         program = chromium()
         assert program is not None
+        kept = tempfile.TemporaryDirectory(prefix="k1web-", ignore_cleanup_errors=True)  # its helpers may still write when it has ended
+        self._folder = Path(self._open.enter_context(kept))
         root = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to be root otherwise
         with (self._folder / "chromium.log").open("wb") as log:
             self._process = subprocess.Popen(
@@ -58,6 +62,7 @@ class Browser:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         try:
             port, path = self._wait_for_port()
@@ -73,14 +78,10 @@ class Browser:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
         if self._process is not None:
-            self._process.terminate()
-            try:
-                self._process.wait(10.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(10.0)
+            os.killpg(self._process.pid, signal.SIGKILL)  # all of it: there is nothing that it should keep
+            self._process.wait(10.0)
+        self._open.close()
 
     def _wait_for_port(self) -> tuple[str, str]:
         file, deadline = self._folder / "profile" / "DevToolsActivePort", time.monotonic() + START_S
@@ -128,7 +129,7 @@ class Browser:
 
     def of(self, *methods: str) -> list[dict[str, Any]]:
         """What the page reported of some kinds."""
-        return [event["params"] for event in self.events if event["method"] in methods]
+        return [event["params"] for event in self.events if event.get("method") in methods]
 
     def press(self, key: str) -> None:
         """One key, by its name."""

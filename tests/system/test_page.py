@@ -52,7 +52,7 @@ SIZES = ((1440, 900), (390, 844))
 
 
 def test_the_page_lives_with_the_daemon(sound: SoundServer, new_edge: NewEdge, folder: Path, say: Say) -> None:
-    with DemoNode(dialect="k1link", ppm=80.0, delay_ms=(1.0, 3.0), seed=3) as node, Browser(folder) as browser:
+    with DemoNode(dialect="k1link", ppm=80.0, delay_ms=(1.0, 3.0), seed=3) as node, Browser() as browser:
         port = free_port()
         edge = new_edge(node.path, node={"identify_drain_ms": 200}, network={"bind": "127.0.0.1", "port": port})
         edge.start()
@@ -75,6 +75,18 @@ def test_the_page_lives_with_the_daemon(sound: SoundServer, new_edge: NewEdge, f
             assert_survives_a_restart(browser, edge)
         assert [error for error in errors(browser) if "ERR_CONNECTION_REFUSED" not in error] == []
         assert {address(url) for url in asked(browser)} == {f"127.0.0.1:{port}"}
+
+
+def test_a_token_is_asked_for_once(new_edge: NewEdge) -> None:
+    port, token = free_port(), "open-sesame-0123456789"
+    edge = new_edge("off", network={"bind": "127.0.0.1", "port": port, "token": token})
+    edge.start()
+    edge.wait_for("sound and the LAN", lambda status: status["audio"]["state"] == "live" and status["network"]["port"] == port, START_S)
+    with Browser() as browser:
+        browser.call("Page.navigate", url=f"http://anybody:{token}@127.0.0.1:{port}/")  # as the browser's own dialogue has it
+        browser.wait_for("a live page", "document.documentElement?.dataset.state === 'live'")
+        browser.wait_for("figures", "document.getElementById('link-state').textContent === 'No node'")
+        assert errors(browser) == []
 
 
 def assert_flashes_in_time(browser: Browser, say: Say) -> None:

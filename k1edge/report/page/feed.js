@@ -23,7 +23,7 @@ export class Feed extends EventTarget {
   }
 
   connect() {
-    const url = new URL("/telemetry?format=json", location.href);
+    const url = new URL("/telemetry?format=json", location.origin);
     url.protocol = url.protocol.replace("http", "ws");
     const socket = (this.#socket = new WebSocket(url));
     socket.onmessage = ({ data }) => this.#take(JSON.parse(data), performance.now());

@@ -54,7 +54,8 @@ setInterval(() => {
 
 async function ask(path) {
   try {
-    const answer = await fetch(path, { signal: AbortSignal.timeout(3000) });
+    // not relative: the page may have been opened as http://user:token@…, which no fetch may have
+    const answer = await fetch(location.origin + path, { signal: AbortSignal.timeout(3000) });
     return answer.ok ? await answer.json() : null;
   } catch {
     return null; // the connection says it
@@ -104,7 +105,7 @@ function minutes() {
   if (!$("table-fold").open) return;
   const wall = (ms) => clock(told.wall_ms + ms - told.monotonic_ns / 1e6);
   table("table", history.minutes().map((m) => [
-    `${wall(m.from)} to ${wall(m.to)}`, String(m.count), lateness(m.median), quantity(m.p95, "ms"), lateness(m.worst),
+    wall(m.from), String(m.count), lateness(m.median), quantity(m.p95, "ms"), lateness(m.worst),
   ]));
 }
 

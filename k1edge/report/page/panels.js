@@ -42,8 +42,9 @@ export function health(told, status) {
     ["Clock known within", micros(link.offset_bound_us)],
     ["Its clock runs", rate(link.node_drift_ppm)],
     ["Flash against order", micros(told.drift.fire_error_us)],
-    ["Fired / late / missed", `${link.fired} / ${link.late} / ${link.missed}`],
-    ["Resets / reopened", `${link.resets} / ${link.reopened}`],
+    ["Flashes fired", String(link.fired)],
+    ["Late, missed", `${link.late}, ${link.missed}`],
+    ["Resets, reopened", `${link.resets}, ${link.reopened}`],
   ] : []);
   const audio = told.audio;
   state("audio", audio.state === "live" ? "ok" : "bad", AUDIO[audio.state], audio.reason);
@@ -55,7 +56,7 @@ export function health(told, status) {
     ["Level", quantity(audio.level_dbfs, "dBFS", 0)],
     ["Device", status?.audio.device ?? NONE],
     ["Its clock runs", rate(audio.audio_drift_ppm)],
-    ["Frames lost / xruns", `${audio.overrun_frames} / ${audio.xruns}`],
+    ["Frames lost, xruns", `${audio.overrun_frames}, ${audio.xruns}`],
   ]);
   state("host", told.state === "running" ? "ok" : "bad", DAEMON[told.state], null);
   list("host", [
