@@ -3,6 +3,8 @@ import json
 import signal
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def recorded(path: Path) -> list[bytes]:
 def test_every_message_is_in_the_file(capsys: pytest.CaptureFixture[str], home: Path, name: str) -> None:
     with lan() as one, lan() as other:
         peers = (f"127.0.0.1:{one.port}", f"localhost:{other.port}")
-        code, out, _ = call(capsys, "record", str(home / name), *peers, "--seconds", "0.5", "--json")
+        code, out, _ = call(capsys, "record", str(home / name), *peers, "--seconds", "0.3", "--json")
     summary = json.loads(out)
     first, *lines = recorded(home / name)
     entries = [read_entry(line) for line in lines]
@@ -78,17 +80,21 @@ def test_fault_44_a_full_disk_ends_it_with_the_reason(capsys: pytest.CaptureFixt
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_fault_47_killed_or_interrupted_the_record_is_read(home: Path, number: signal.Signals) -> None:
-    path = home / "a.jsonl.gz"
-    with lan() as one:
-        command = [sys.executable, "-m", "k1edge", "record", str(path), f"127.0.0.1:{one.port}"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as recording:
+def test_fault_47_killed_or_interrupted_the_record_is_read(home: Path) -> None:
+    with lan() as one, ExitStack() as both:
+        where = f"127.0.0.1:{one.port}"
+        begun = {}
+        for number in (signal.SIGINT, signal.SIGKILL):
+            command = [sys.executable, "-m", "k1edge", "record", str(home / f"{number.name}.gz"), where]
+            begun[number] = both.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        for number, recording in begun.items():
+            path = home / f"{number.name}.gz"
             while not path.exists() or path.stat().st_size < 1_500:
                 assert recording.poll() is None
+                time.sleep(0.02)
             recording.send_signal(number)
             out, err = recording.communicate(timeout=10)
-    assert len(recorded(path)) > 3
-    if number is signal.SIGINT:
-        assert (recording.returncode, err) == (0, f"{command[-1]}: connected\n")
-        assert f"{path}: " in out
+            assert len(recorded(path)) > 3
+            if number is signal.SIGINT:
+                assert (recording.returncode, err) == (0, f"{where}: connected\n")
+                assert f"{path}: " in out

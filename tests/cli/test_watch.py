@@ -10,6 +10,7 @@ import sys
 import termios
 import time
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgpack
@@ -90,9 +91,9 @@ def test_a_token_is_shown_and_its_lack_named(capsys: pytest.CaptureFixture[str],
     (home / "token").write_text(SESAME + "\n")
     with lan(token=SESAME) as one:
         where = f"127.0.0.1:{one.port}"
-        assert "it wants a token: give --token" in call(capsys, "watch", where, "--json", "--seconds", "0.2")[2]
-        assert call(capsys, "watch", where, "--json", "--seconds", "0.3", "--token", SESAME)[0] == 0
-        assert call(capsys, "watch", where, "--json", "--seconds", "0.3", "--token", str(home / "token"))[0] == 0
+        assert "it wants a token: give --token" in call(capsys, "watch", where, "--json", "--seconds", "0.1")[2]
+        assert call(capsys, "watch", where, "--json", "--seconds", "0.2", "--token", SESAME)[0] == 0
+        assert call(capsys, "watch", where, "--json", "--seconds", "0.2", "--token", str(home / "token"))[0] == 0
     assert call(capsys, "watch", "k1.local", "--token", "/nowhere")[0] == 78
     assert call(capsys, "watch", "k1.local", "--ca", str(home / "token"))[0] == 78
 
@@ -103,7 +104,7 @@ def test_without_an_argument_this_hosts_own_daemon(capsys: pytest.CaptureFixture
         network = NETWORK.model_copy(update={"port": one.port, "token": True, "bind": "127.0.0.1"})
         monkeypatch.setenv("K1EDGE_STATUS__SOCKET", str(home / "k.sock"))
         with serving(home / "k.sock", lambda: SNAPSHOT.model_copy(update={"network": network})):
-            code, out, _ = call(capsys, "watch", "--json", "--seconds", "0.25")
+            code, out, _ = call(capsys, "watch", "--json", "--seconds", "0.2")
     assert code == 0
     assert json.loads(out.splitlines()[0])["peer"] == "this host"
 
@@ -206,8 +207,8 @@ def test_fault_39_a_hostile_peer_is_named_and_steers_no_terminal(
 
     with stranger(talk) as port:
         one = Watched("x")
-        _, out, err = call(capsys, "watch", f"127.0.0.1:{port}", "--seconds", "0.25")
-        _, as_json, told = call(capsys, "watch", f"127.0.0.1:{port}", "--seconds", "0.25", "--json")
+        _, out, err = call(capsys, "watch", f"127.0.0.1:{port}", "--seconds", "0.2")
+        _, as_json, told = call(capsys, "watch", f"127.0.0.1:{port}", "--seconds", "0.2", "--json")
     one.take(data if isinstance(data, bytes) else data.encode(), NOW)
     assert words in out + told + "".join(text for text, _ in notes(one, NOW))
     for text in (out + err + as_json + told).splitlines():
@@ -223,9 +224,9 @@ def test_fault_37_a_flood_is_read_at_our_pace(capsys: pytest.CaptureFixture[str]
 
     with stranger(pour) as port:
         before = time.thread_time()
-        code, out, _ = call(capsys, "watch", f"127.0.0.1:{port}", "--json", "--seconds", "1")
+        code, out, _ = call(capsys, "watch", f"127.0.0.1:{port}", "--json", "--seconds", "0.6")
     assert code == 0
-    assert 300 < len(out.splitlines()) < 700  # 2 MiB at once, then 1 MiB/s; unbounded it is thousands
+    assert 300 < len(out.splitlines()) < 600  # 2 MiB at once, then 1 MiB/s; unbounded it is thousands
     assert time.thread_time() - before < 0.9
 
 
@@ -291,8 +292,10 @@ def test_table_on_a_real_terminal_fits_80_columns_and_honours_no_color() -> None
 
     with lan(publish) as one, lan() as other:
         peers = (f"127.0.0.1:{one.port}", f"localhost:{other.port}", "127.0.0.1:1")
-        coloured = on_terminal(*peers, seconds="0.8")
-        plain = on_terminal(*peers, seconds="0.8", NO_COLOR="1")
+        with ThreadPoolExecutor() as both:
+            first = both.submit(on_terminal, *peers, seconds="0.7")
+            plain = on_terminal(*peers, seconds="0.7", NO_COLOR="1")
+            coloured = first.result(20)
     assert "\x1b[33m AMBER" in coloured or "\x1b[33mAMBER" in coloured
     assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", plain)
     assert "\x1b]" not in coloured + plain
