@@ -16,7 +16,7 @@ from zeroconf import DNSAddress, DNSOutgoing, DNSQuestion, NonUniqueNameExceptio
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
 
 from k1edge.report.interfaces import Place
-from k1edge.report.peer_table import Heard, PeerTable, Questions
+from k1edge.report.peer_table import Heard, PeerTable, Questions, sayable
 from k1edge.report.sieve import Sieve
 from k1edge.timebase import NS_PER_MS, HostTime
 
@@ -132,7 +132,7 @@ class Radio:
             out = DNSOutgoing(0)  # a query
             for kind in (_SRV, _TXT):
                 out.add_question(DNSQuestion(name, kind, _CLASS_IN))
-            for kind in (_A, _AAAA) if at is not None else ():
+            for kind in (_A, _AAAA) if at is not None and sayable(at.server) else ():
                 out.add_question(DNSQuestion(at.server, kind, _CLASS_IN))
             self._open.zeroconf.async_send(out)
 
@@ -207,9 +207,17 @@ class Radio:
         return f"{text}%{zones[0]}" if zones else ""
 
     def _on_change(self, service_type: str, name: str, state_change: ServiceStateChange, **_: object) -> None:
+        if not sayable(name):  # zeroconf would put it into its next question and fail, for good
+            self._forget(service_type, name)
+            return
         if state_change is ServiceStateChange.Removed and len(self._lost) < MOST_RECORDS:
             self._lost.append((service_type, name[: -len(service_type) - 1]))
         self._changed()
+
+    def _forget(self, service: str, name: str) -> None:
+        if self._open is not None:
+            pointers = [pointer for pointer in self._records(service, _PTR) if pointer.alias == name]
+            self._open.zeroconf.cache.async_remove_records(pointers)
 
     def _confine(self, sock: socket.socket) -> None:
         """Hear only what comes where we joined: Linux gives a socket every group that any program of the host has joined."""

@@ -168,6 +168,12 @@ def plain(text: str, most: int = MOST_WORD) -> str:
     return "".join(letter for letter in text[: 4 * most] if letter.isprintable())[:most].strip()
 
 
+def sayable(name: str) -> bool:
+    """Whether a name fits into a question (RFC 1035, section 2.3.4). One that came with bytes that are no UTF-8 has grown on the way in."""
+    labels = [label.encode("utf-8", "replace") for label in name.split(".")]
+    return max(map(len, labels)) <= 63 and sum(map(len, labels)) + len(labels) <= 255
+
+
 def reachable(addresses: Iterable[str]) -> tuple[str, ...]:
     """Those that can be another host's, best first: IPv4, then IPv6 that is routed, then link-local."""
     found: dict[IPv4Address | IPv6Address, str] = {}

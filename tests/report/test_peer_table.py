@@ -19,6 +19,7 @@ from k1edge.report.peer_table import (
     plain,
     reachable,
     read_txt,
+    sayable,
     static_peer,
     urls,
 )
@@ -75,6 +76,13 @@ def test_what_a_new_radio_has_not_heard_yet_stays() -> None:
     table.hear([heard()], at(0.0))
     table.hear([], at(60.0))
     assert names(table, 60.0) == ["k1edge kitchen"]
+
+
+def test_fault_39_names_that_would_break_our_own_questions_are_told_apart() -> None:
+    assert sayable("k1edge kitchen._k1edge._tcp.local.")
+    assert sayable("x" * 63 + "._k1edge._tcp.local.")
+    assert not sayable("\N{REPLACEMENT CHARACTER}" * 63 + "._k1edge._tcp.local.")
+    assert not sayable(".".join(["x" * 60] * 5))
 
 
 def test_fault_39_a_crowd_is_kept_out_and_those_within_stay() -> None:

@@ -1,5 +1,5 @@
 """python-zeroconf used as its manual says, by a program that knows nothing of ours. `browse 4|6 SERVICE` prints a line of JSON for each
-change; `announce NAME PORT TTL ADDRESS` stays until it is killed; `flood SECONDS ADDRESS` sends hostile packets as fast as it can.
+change; `announce NAME PORT TTL ADDRESS` stays until it is killed; `poison ADDRESS` and `flood SECONDS ADDRESS` send hostile packets.
 """
 
 import json
@@ -59,12 +59,16 @@ def announce(name: str, port: str, ttl_s: str, address: str) -> None:
     time.sleep(600.0)
 
 
+def poison(address: str) -> None:
+    """One service whose name grows when it is read, as its bytes are no UTF-8."""
+    with _multicast(address) as sock:
+        sock.sendto(_service(b"\xff" * 63, b"\x00"), ("224.0.0.251", 5353))
+
+
 def flood(seconds: str, address: str) -> None:
     """Fake services, huge TXT records, and noise."""
     rng = random.Random(39)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+    with _multicast(address) as sock:
         end, sent = time.monotonic() + float(seconds), 0
         while time.monotonic() < end:
             packet = rng.randbytes(rng.randrange(600)) if sent % 2 else _fake(rng, sent)
@@ -73,16 +77,26 @@ def flood(seconds: str, address: str) -> None:
     say(sent)
 
 
+def _multicast(address: str) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(address))
+    return sock
+
+
 def _fake(rng: random.Random, number: int) -> bytes:
+    return _service(b"fake %06d" % number, b"".join(bytes([200]) + rng.randbytes(200) for _ in range(6)))
+
+
+def _service(name: bytes, text: bytes) -> bytes:
     """PTR, SRV, TXT and A of a service that is not there (RFC 1035)."""
     service, host = b"\x07_k1edge\x04_tcp\x05local\x00", b"\x04fake\x05local\x00"
-    instance = bytes([len(b"fake 000000")]) + b"fake %06d" % number + service
-    text = b"".join(bytes([200]) + rng.randbytes(200) for _ in range(6))
+    instance = bytes([len(name)]) + name + service
     srv = struct.pack("!HHH", 0, 0, 80) + host
     records = ((service, 12, instance), (instance, 33, srv), (instance, 16, text), (host, 1, bytes([10, 77, 0, 99])))
-    body = b"".join(name + struct.pack("!HHIH", kind, 1, 2**31 - 1, len(data)) + data for name, kind, data in records)
+    body = b"".join(owner + struct.pack("!HHIH", kind, 1, 2**31 - 1, len(data)) + data for owner, kind, data in records)
     return struct.pack("!6H", 0, 0x8400, 0, len(records), 0, 0) + body
 
 
 if __name__ == "__main__":
-    {"browse": browse, "announce": announce, "flood": flood}[sys.argv[1]](*sys.argv[2:])
+    {"browse": browse, "announce": announce, "poison": poison, "flood": flood}[sys.argv[1]](*sys.argv[2:])
