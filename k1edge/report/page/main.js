@@ -6,7 +6,7 @@ import { Feed } from "./feed.js";
 import { History } from "./history.js";
 import * as panels from "./panels.js";
 import { Plot } from "./plot.js";
-import { clock, lateness, LOCK, quantity, SEVERITY } from "./words.js";
+import { clock, lateness, LOCK, number, SEVERITY } from "./words.js";
 
 const WORDS_MS = 250; // figures change no faster than they can be read
 const STATUS_MS = 5000;
@@ -105,7 +105,7 @@ function minutes() {
   if (!$("table-fold").open) return;
   const wall = (ms) => clock(told.wall_ms + ms - told.monotonic_ns / 1e6);
   table("table", history.minutes().map((m) => [
-    wall(m.from), String(m.count), lateness(m.median), quantity(m.p95, "ms"), lateness(m.worst),
+    wall(m.from), String(m.count), number(m.median, 1, true), number(m.p95), number(m.worst, 1, true),
   ]));
 }
 

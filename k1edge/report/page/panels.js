@@ -79,7 +79,7 @@ export function latency({ latency: parts }) {
     ["Analysis window", quantity(parts.window_ms, "ms")],
     ["Wire to the node", quantity(parts.transport_ms, "ms")],
     ["LEDs", quantity(parts.led_tx_ms, "ms")],
-    ["Offset that was set", quantity(parts.offset_ms, "ms", 1, true)],
+    ["Offset", quantity(parts.offset_ms, "ms", 1, true)],
     ["Beats known ahead", quantity(parts.lead_ms, "ms", 0)],
   ]);
 }

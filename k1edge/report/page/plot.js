@@ -9,7 +9,8 @@ const RUNGS = [
   [50, "alert"],
   [100, "red"],
 ];
-const SCALES_MS = [30, 65, 130, 260, 520]; // half heights; a rung is never at the very edge
+const REACHES_MS = [30, 65, 130, 180, 260, 380, 520]; // how far the plot goes to either side; a rung is never at the very edge
+const LINE_PX = 14;
 const ROOM = { top: 10, bottom: 26, left: 66, right: 4 };
 
 export class Plot {
@@ -56,10 +57,12 @@ export class Plot {
     if (this.#layers.mark.childNodes.length) this.#read();
   }
 
+  /** How far the plot goes, early (negative) and late: each side as far as it is needed. */
   #scale(rows) {
-    const sizes = rows.map((row) => Math.abs(row.ms)).sort((a, b) => a - b);
-    const most = sizes[Math.floor(0.97 * (sizes.length - 1))] ?? 0; // a stray flash is drawn at the edge
-    return SCALES_MS.find((ms) => ms >= most * 1.1) ?? SCALES_MS.at(-1);
+    const sorted = rows.map((row) => row.ms).sort((a, b) => a - b);
+    const at = (share) => sorted[Math.round(share * (sorted.length - 1))] ?? 0; // a stray flash is drawn at the edge
+    const reach = (ms) => REACHES_MS.find((each) => each >= ms * 1.1) ?? REACHES_MS.at(-1);
+    return [-reach(-at(0.02)), reach(at(0.98))];
   }
 
   #line(rows, scale) {
@@ -73,16 +76,22 @@ export class Plot {
       .join("");
   }
 
+  /** Lines at which people begin to see it, from the middle outwards; words only where they have room. */
   #rungs(scale) {
-    const [width] = this.#size;
-    const parts = [line(ROOM.left, width - ROOM.right, this.#y(0, scale), "zero"), label(ROOM.left - 8, this.#y(0, scale), "0 ms", "end")];
-    for (const [ms, name] of RUNGS.filter(([ms]) => ms <= scale)) {
-      for (const at of [ms, -ms]) {
-        const y = this.#y(at, scale);
-        parts.push(line(ROOM.left, width - ROOM.right, y, name));
-        parts.push(label(ROOM.left - 8, y, `${ms} ${at < 0 ? "early" : "late"}`, "end"));
-        parts.push(label(ROOM.left + 2, y + 10 * Math.sign(-at), SEVERITY[name].toLowerCase(), "start", name)); // where the oldest are
-      }
+    const right = this.#size[0] - ROOM.right;
+    const zero = this.#y(0, scale);
+    const parts = [line(ROOM.left, right, zero, "zero"), label(ROOM.left - 8, zero, "0 ms", "end")];
+    for (const side of [1, -1]) {
+      const edge = side > 0 ? scale[1] : -scale[0];
+      let last = zero;
+      RUNGS.filter(([ms]) => ms <= edge).forEach(([ms, name], rank) => {
+        const y = this.#y(side * ms, scale);
+        const beyond = this.#y(side * Math.min(edge, RUNGS[rank + 1]?.[0] ?? edge), scale);
+        parts.push(line(ROOM.left, right, y, name));
+        if (Math.abs(y - last) >= LINE_PX) parts.push(label(ROOM.left - 8, y, `${ms} ${side > 0 ? "late" : "early"}`, "end"));
+        if (Math.abs(beyond - y) >= 1.5 * LINE_PX) parts.push(label(ROOM.left + 2, y - side * 10, SEVERITY[name].toLowerCase(), "start", name));
+        last = y;
+      });
     }
     this.#layers.rungs.replaceChildren(...parts);
   }
@@ -130,13 +139,13 @@ export class Plot {
     return round(ROOM.left + room * (1 - (this.#history.now - at) / SPAN_MS));
   }
 
-  #y(ms, scale) {
-    const half = (this.#size[1] - ROOM.top - ROOM.bottom) / 2;
-    return round(ROOM.top + half * (1 - ms / scale));
+  #y(ms, [early, late]) {
+    const room = this.#size[1] - ROOM.top - ROOM.bottom;
+    return round(ROOM.top + (room * (late - ms)) / (late - early));
   }
 }
 
-const clamp = (ms, scale) => Math.max(-scale, Math.min(scale, ms));
+const clamp = (ms, [early, late]) => Math.max(early, Math.min(late, ms));
 const round = (value) => Math.round(value * 10) / 10;
 const line = (x1, x2, y, kind) => element("line", { x1, x2, y1: y, y2: y, class: kind });
 

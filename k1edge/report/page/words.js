@@ -47,7 +47,7 @@ export function number(value, digits = 1, signed = false) {
 
 /** With its unit, the dash without. */
 export function quantity(value, unit, digits = 1, signed = false) {
-  return value === null || value === undefined ? NONE : `${number(value, digits, signed)} ${unit}`;
+  return value === null || value === undefined ? NONE : `${number(value, digits, signed)}\u00a0${unit}`;
 }
 
 /** "4.5 ms late". */
