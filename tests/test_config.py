@@ -200,6 +200,29 @@ def test_a_token_is_never_shown(tmp_path: Path) -> None:
         assert load(None, {}, {"network.token": shown}, NOWHERE).network.token == shown
 
 
+@pytest.mark.parametrize(
+    "address", ["off", "mdns", "ws://hub", "wss://hub.local:8443/fleet", "ws://[fe80::1%eth0]:8080", "ws://192.168.1.9:8080/"]
+)
+def test_hubs_that_can_be(address: str) -> None:
+    assert load(None, {}, {"telemetry.uplink": address}, NOWHERE).telemetry.uplink == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "on", "hub.local", "http://hub", "wss://me:secret@hub", "wss://hub/?token=1", "ws://hub:0", "ws://hub:70000", "ws://a b"],
+)
+def test_fault_45_hubs_that_can_not_be(tmp_path: Path, address: str) -> None:
+    said = complaint(write(tmp_path / "k.toml", f"[telemetry]\nuplink = '{address}'\n"))
+    assert "k.toml:2: " in said
+    assert "uplink = " in said
+
+
+def test_the_hubs_token_is_never_shown(tmp_path: Path) -> None:
+    said = complaint(write(tmp_path / "k.toml", "[telemetry]\nuplink_token = 'hunter2'\n"))
+    assert "k.toml:2: telemetry.uplink_token = (not shown)" in said
+    assert "hunter2" not in said
+
+
 def test_a_certificate_needs_its_key() -> None:
     assert "tls_cert and tls_key go together" in complaint(None, {}, {"network.tls_cert": "/etc/k1edge/cert.pem"})
 

@@ -112,7 +112,7 @@ class HubCall(asyncio.Protocol):
 
     def pump(self) -> None:
         """Send what waits, as far as the kernel takes it."""
-        if self._pumping is not None or not self.decided.is_set() or self.ended.done():
+        if self._pumping is not None or self._protocol.state is not State.OPEN or self.ended.done():
             return
         for _ in range(_BURST):
             message = None if self._paused else self._session.buffer.take(_now())
@@ -129,7 +129,7 @@ class HubCall(asyncio.Protocol):
         fault = self._session.fault(_now())
         if fault is not None:
             self.end(fault)
-        elif ping and not self.ended.done():
+        elif ping and self._protocol.state is State.OPEN and not self.ended.done():
             self._protocol.send_ping(b"")
             self._flush()
 
@@ -181,9 +181,10 @@ class HubCall(asyncio.Protocol):
     def _accepted(self) -> None:
         self._session.open(_now())
         self.decided.set()
-        self._protocol.send_binary(pack(self._hello()))
-        self._flush()
-        self.pump()
+        if self._protocol.state is State.OPEN:  # what came with the answer may have ended it
+            self._protocol.send_binary(pack(self._hello()))
+            self._flush()
+            self.pump()
 
     def _hear(self, frame: Frame) -> None:
         if frame.opcode is Opcode.BINARY and frame.fin:

@@ -76,6 +76,7 @@ def explained(url: str, error: Exception) -> tuple[str, bool]:
         return f"{place} does not answer; look whether the hub runs and can be reached", False
     if isinstance(error, ConnectionRefusedError):
         return f"nothing listens at {place}; start the hub, or correct telemetry.uplink", False
-    if isinstance(error, OSError) and error.strerror:
-        return f"{place} can't be reached: {error.strerror}; look at the network, and at telemetry.uplink", False
-    return f"{place} can't be reached: {error}; look at the network, and at telemetry.uplink", False
+    if isinstance(error, ConnectionError):
+        return f"{place} hangs up; look whether the hub is well, and whether it is for wss:// or ws://", False
+    what = (error.strerror if isinstance(error, OSError) else None) or error
+    return f"{place} can't be reached: {what}; look at the network, and at telemetry.uplink", False

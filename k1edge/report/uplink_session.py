@@ -116,7 +116,7 @@ class UplinkSession:
             self._backoff.reset()
         self._state, self._reason = "waiting", fault.reason
         pause_ns = self._backoff.next_ns(slow=fault.slow)
-        return min(LONGEST_PAUSE_NS, pause_ns + self._rng.randrange(NS_PER_S))
+        return min(LONGEST_PAUSE_NS, pause_ns + self._rng.randrange(FIRST_PAUSE_NS))
 
     def status(self, now: HostTime) -> UplinkStatus:
         """For the snapshot."""
