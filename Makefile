@@ -46,7 +46,8 @@ system-test: system-packages $(VENV)/.dev ## the whole program on real parts: so
 system-packages: # what those parts need from Debian; asks for nothing when it is all there
 	@tests/system/install_packages
 
-telemetry-schema: $(VENV)/.main ## docs/telemetry.schema.json from the models, after a change to them
+telemetry-schema: $(VENV)/.main ## docs/{telemetry,uplink}.schema.json from the models, after a change to them
+	$(BIN)/python -c 'import json; from k1edge.report.uplink_messages import uplink_schema; print(json.dumps(uplink_schema(), indent=1))' > docs/uplink.schema.json
 	$(BIN)/python -c 'import json; from k1edge.report.telemetry import telemetry_schema; print(json.dumps(telemetry_schema(), indent=1))' > docs/telemetry.schema.json
 
 bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines, a table on stderr

@@ -1,6 +1,8 @@
 """A hub that comes and goes, in fake time."""
 
+import json
 import random
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -11,7 +13,7 @@ from k1edge.config import Settings, TelemetrySettings
 from k1edge.report.peer_table import PeerTable
 from k1edge.report.uplink_buffer import MOST_ALERTS, UplinkBuffer
 from k1edge.report.uplink_hub import addresses, nobody
-from k1edge.report.uplink_messages import Ack, UplinkAlert, Want, read_hub
+from k1edge.report.uplink_messages import Ack, UplinkAlert, Want, read_hub, uplink_schema
 from k1edge.report.uplink_session import SILENT_NS, UNANSWERED_NS, Fault, UplinkSession
 from k1edge.snapshot import PeerStatus
 from k1edge.timebase import NS_PER_S, HostTime
@@ -152,6 +154,11 @@ def test_no_impossible_rates(rate: object) -> None:
     assert read_hub(msgpack.packb({"type": "want", "rate_hz": rate})) is None
     assert read_hub(msgpack.packb({"type": "want", "rate_hz": 2, "later": [1]})) is None  # lists are for nobody
     assert read_hub(msgpack.packb({"type": "want", "rate_hz": 2, "later": 1})) == Want(rate_hz=2.0)
+
+
+def test_the_published_schema_is_the_models() -> None:
+    file = Path(__file__).parents[2] / "docs" / "uplink.schema.json"
+    assert json.loads(file.read_text(encoding="utf-8")) == uplink_schema(), "stale: make telemetry-schema"
 
 
 @given(st.binary(max_size=64))
