@@ -15,7 +15,7 @@ from k1edge.cli import client
 from k1edge.events import Culprit, Severity
 from k1edge.snapshot import SNAPSHOT_VERSION, AlertsStatus, ClocksStatus, Snapshot
 from tests.cli.call import call
-from tests.report.scene import ALERT, NODE, SNAPSHOT, serving
+from tests.report.scene import ALERT, NETWORK, NODE, SNAPSHOT, serving
 
 OPEN = ALERT.model_copy(update={"end_ns": None})
 CLOCKS = ClocksStatus(
@@ -74,6 +74,24 @@ def test_table_tells_everything_that_matters(capsys: pytest.CaptureFixture[str],
         "1 d 2 h",
     ):
         assert words in out
+
+
+def test_table_tells_how_the_uplink_is(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    assert NETWORK.uplink is not None
+    gone = NETWORK.uplink.model_copy(
+        update={"state": "waiting", "connected_s": None, "reason": "nothing listens at hub.local; start the hub"}
+    )
+    for uplink, words in (
+        (NETWORK.uplink, ("CONNECTED", "for 1 min 1 s", "1 waiting, 4 acknowledged")),
+        (gone, ("WAITING", "start the hub")),
+    ):
+        snapshot = SNAPSHOT.model_copy(update={"network": NETWORK.model_copy(update={"uplink": uplink})})
+        with serving(home / "k1edge.sock", lambda snapshot=snapshot: snapshot):  # type: ignore[misc] # bound at once
+            code, said, _ = call(capsys, "status", "--socket", str(home / "k1edge.sock"))
+        assert code == 0
+        assert "wss://hub.local" in said
+        for word in words:
+            assert word in said
 
 
 def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixture[str], home: Path) -> None:

@@ -69,6 +69,7 @@ class Delivery(RuleBasedStateMachine):
         self.newest = 0  # number of the newest of them
         self.arrived = 0  # and of what the hub has read in this connection
         self.given_up: set[int] = set()
+        self.dead = False  # what is sent now never arrives
 
     @rule()
     def alert_begins(self) -> None:
@@ -85,7 +86,7 @@ class Delivery(RuleBasedStateMachine):
     def line_carries(self, most: int) -> None:
         for _ in range(most):
             message = self.buffer.take(HostTime(0))
-            if isinstance(message, UplinkAlert):
+            if isinstance(message, UplinkAlert) and not self.dead:
                 self.arrived = message.alert_seq
                 if message.alert_seq > self.newest:  # else it came before
                     self.newest = message.alert_seq
@@ -102,8 +103,13 @@ class Delivery(RuleBasedStateMachine):
         assert self.buffer.waiting == before
 
     @rule()
+    def line_dies_unnoticed(self) -> None:
+        self.dead = True
+
+    @rule()
     def line_breaks(self) -> None:
         self.buffer.connect()
+        self.dead = False
         self.arrived = 0
 
     @precondition(lambda self: self.put > 0)
