@@ -1,7 +1,7 @@
 // The lamp: shows each beat when its light is due, by the daemon's clock. Each flash that was seen leaves a performance mark `k1-flash`.
 
 const AHEAD_MS = 60; // from here on every frame is looked at
-const TOO_LATE_MS = 120; // a tab that slept does not catch up
+const TOO_LATE_MS = 30; // better no flash than one that says something else about the light
 const FADE_MS = 280;
 
 export class Lamp {

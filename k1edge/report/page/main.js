@@ -112,11 +112,20 @@ function minutes() {
 $("table-fold").addEventListener("toggle", minutes);
 
 const theme = $("theme");
-theme.value = localStorage.getItem("k1-theme") ?? "";
 const paint = () => (document.documentElement.dataset.theme = theme.value);
 theme.addEventListener("change", () => {
-  localStorage.setItem("k1-theme", theme.value);
   paint();
+  remembered((storage) => storage.setItem("k1-theme", theme.value));
 });
+theme.value = remembered((storage) => storage.getItem("k1-theme")) ?? "";
 paint();
+
+function remembered(use) {
+  try {
+    return use(localStorage);
+  } catch {
+    return null; // a browser may be told to remember nothing
+  }
+}
+
 feed.connect();
