@@ -20,7 +20,7 @@ from k1edge.timebase import HostTime
 if TYPE_CHECKING:
     from rich.console import Console
 
-DRAW_S = 0.25
+DRAW_S = 0.5
 LINE_S = 1.0
 
 
