@@ -34,7 +34,7 @@ def measure(figures: Figures, seconds: float) -> None:
         figures.add(f"beats_{fate}", fates.get(fate, 0), note=f"of {counted['sent']} sent; the music had {seen.clicks} beats")
     uncounted = abs(counted["sent"] - ends - counted["pending"]) + abs(ends - sum(fates.values()))
     figures.add("beats_lost_uncounted", uncounted, at_most=0.0, note="sent, and neither ended in one way nor pending")
-    figures.add("flashes_untold", seen.untold(), at_most=0.0, note="the LED went on, no report of it came, and no fault was near")
+    figures.add("flashes_untold", len(seen.untold()), at_most=0.0, note="the LED went on, no report of it came, and no fault was near")
     for number, fault in enumerate(seen.faults, 1):
         figures.add(f"back_{number}_s", fault.back_s, note=f"{fault.kind}, away {fault.for_s:g} s: from its return to the next flash")
 
