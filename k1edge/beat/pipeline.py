@@ -136,7 +136,7 @@ class Pipeline:
         self._lost_hops = 0
         level_db = self._level(hop)
         novelty = self._hear(hop)
-        transient = self._onsets.process(hop, novelty or Novelty(0.0, 0.0, 0.0))
+        transient = self._onsets.process(hop, novelty or Novelty(0.0, 0.0, 0.0, 0.0))
         if transient is not None:
             attack = max(now - transient.age_samples, 0)
             self._grid.confirm(attack, transient.strength)
@@ -168,7 +168,7 @@ class Pipeline:
 
     def _track(self, novelty: Novelty, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
         evidence = self._evidence(novelty)
-        self._filter.step(evidence)
+        self._filter.step(evidence, novelty.off_beat)
         estimate = self._filter.estimate()
         promise = self._grid.step(now, estimate, follow=self._follow)
         self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate, level_db, beat=promise is not None)

@@ -37,6 +37,14 @@ Each is normalised by itself, so that none drowns the others. Four groups alike 
 
 GROUPS = len(GROUP_STARTS)
 
+VOICES = ((1.0, 1.0, 1.0, 1.0), (1.0, 0.3, 1.0, 0.7), (-0.3, 1.0, 0.0, 1.0))
+"""What an onset, a beat and an off-beat are made of: weights of the groups.
+
+Bass drum and snare play on the beat (stronger there than half a beat later in 96 % and 94 % of 136 recorded songs), guitars and cymbals on
+either (86 %, 82 %). So mids and cymbals without a bass drum speak for the middle of a beat. Songs half a beat off were the largest share of what
+was missed. All four alike: F@0 0.856 on 136 songs and 0.801 on clips of 25 s; so: 0.874 and 0.845 (docs/beats-ablation.md).
+"""
+
 LAG = 1
 """Frames between the spectra compared (Boeck and Widmer, SuperFlux, DAFx 2013): 10 ms keep the peak narrow (F@0 on 93 songs 0.840, at 2 0.827)."""
 
@@ -112,12 +120,14 @@ class Novelty:
 
     Attributes:
         flux: 0 to 1: the rise of this hop against the running largest.
-        evidence: flux expanded and made zero-mean: a rise on my beat raises a hypothesis, silence there lowers it.
+        evidence: the rise of what beats are made of, expanded and zero-mean: on my beat it raises a hypothesis, silence there lowers it.
+        off_beat: the same of what is played between beats, for a hypothesis' half beat.
         raw: mean rise of the compressed bands, unnormalised (level-free by the running loudest).
     """
 
     flux: float
     evidence: float
+    off_beat: float
     raw: float
 
 
@@ -133,8 +143,10 @@ class NoveltyDetector:
         self._wide = np.zeros(bands, dtype=np.float32)
         self._loudest = 0.0
         self._largest = np.full(GROUPS, 1e-6, dtype=np.float32)
-        self._top = 1e-6
-        self._mean = 0.0
+        voices = np.array(VOICES)
+        self._voices = voices / np.abs(voices).sum(axis=1, keepdims=True)
+        self._tops = np.full(len(VOICES), 1e-6)
+        self._means = np.zeros(len(VOICES))
         self._hops = 0
 
     def process(self, bands: Floats) -> Novelty:
@@ -155,12 +167,13 @@ class NoveltyDetector:
             groups[:] = 0.0
         np.maximum(groups, self._largest * np.float32(self._keep), out=self._largest)
         largest = float(self._largest.max())
-        level = float((groups / np.maximum(self._largest, np.float32(LEAST_SHARE * largest))).sum()) / GROUPS
-        self._top = max(level, self._top * self._keep, 1e-6)
-        flux = level / self._top * min(1.0, largest / FAINT) ** 2
-        expanded = flux**EXPANSION
-        self._mean += (expanded - self._mean) * max(self._mean_step, 1.0 / self._hops)
-        return Novelty(flux, expanded - self._mean, float(groups.sum()) / GROUPS)
+        levels = self._voices @ (groups / np.maximum(self._largest, np.float32(LEAST_SHARE * largest)))
+        self._tops = np.maximum(np.abs(levels), np.maximum(self._tops * self._keep, 1e-6))
+        fluxes = levels / self._tops * min(1.0, largest / FAINT) ** 2
+        expanded = np.copysign(np.abs(fluxes) ** EXPANSION, fluxes)
+        self._means += (expanded - self._means) * max(self._mean_step, 1.0 / self._hops)
+        _, evidence, off_beat = (expanded - self._means).tolist()
+        return Novelty(float(fluxes[0]), evidence, off_beat, float(groups.sum()) / GROUPS)
 
     def resume(self, bands: Floats) -> None:
         """Take the bands of a hop that must not be compared with those before; all that was learned about the sound stays."""

@@ -17,6 +17,12 @@ BEAT_WINDOW = 1.0 / 12.0
 SHARPNESS = 3.0
 """Log-likelihood that the largest rise adds to the hypotheses whose beat it is."""
 
+OFF_BEAT_SHARPNESS = 0.5
+"""The same for a rise of what is played off the beat, in hypotheses whose half beat it is: a hint only, for an off-beat may stay empty.
+
+It also keeps a slow tempo alive whose eighths sound, and so the double tempo down (F@0 on 136 songs 0.874; 0.860 without, 0.869 at 0.8).
+"""
+
 NEIGHBOURHOOD = 0.04
 """Tempi within 4 % of each other are one tempo: the width of the largest circle of MIREX tempo tasks, and two grid steps at 120 bpm."""
 
@@ -45,6 +51,7 @@ class ForwardFilter:
         self.model = model or tempo_model()
         m = self.model
         self._beat = np.flatnonzero(m.phase < BEAT_WINDOW)
+        self._off_beat = np.flatnonzero((m.phase + 0.5) % 1.0 < BEAT_WINDOW)
         near = np.abs(m.periods[:, None] / m.periods[None, :] - 1.0) <= NEIGHBOURHOOD
         self._near = near.astype(np.float64)
         self._low = near.argmax(axis=1)
@@ -61,13 +68,14 @@ class ForwardFilter:
         m = self.model
         self._now[:] = np.repeat(m.prior / m.periods, m.periods.astype(int))
 
-    def step(self, evidence: float | None) -> None:
-        """Go on by one hop. `evidence` is zero-mean novelty; None = nothing can be told (a break), only time passes."""
+    def step(self, evidence: float | None, off_beat: float = 0.0) -> None:
+        """Go on by one hop. Both are zero-mean, -1 to 1; `evidence` None = nothing can be told (a break), only time passes."""
         m, now, after = self.model, self._now, self._next
         after[1:] = now[:-1]
         after[m.first] = m.transition @ now[m.last]
         if evidence is not None:
             after[self._beat] *= np.exp(SHARPNESS * evidence)
+            after[self._off_beat] *= np.exp(OFF_BEAT_SHARPNESS * off_beat)
         after *= 1.0 / after.sum()
         self._now, self._next = after, now
 

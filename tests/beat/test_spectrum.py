@@ -82,6 +82,23 @@ def test_gain_cancels_out() -> None:
     np.testing.assert_allclose(soft, loud, atol=2e-3)
 
 
+def test_a_bass_drum_sounds_like_a_beat_and_a_cymbal_like_an_off_beat() -> None:
+    time_s = np.arange(HOP * 5) / SAMPLE_RATE_HZ
+    fade = np.exp(-time_s * 40.0)
+    samples = np.zeros(SAMPLE_RATE_HZ * 6, dtype=np.float32)
+    rng = np.random.default_rng(1)
+    for beat in range(20, 560, 50):
+        samples[beat * HOP : (beat + 5) * HOP] += 0.5 * np.sin(2 * np.pi * 90.0 * time_s) * fade
+        hiss = np.diff(rng.standard_normal(HOP * 5 + 2), 2)  # little below 4 kHz
+        samples[(beat + 25) * HOP : (beat + 30) * HOP] += 0.05 * hiss * fade
+    found = novelties(samples)[:570]
+    drums = [max(found[hop : hop + 6], key=lambda n: n.evidence) for hop in range(220, 560, 50)]
+    cymbals = [max(found[hop : hop + 6], key=lambda n: n.off_beat) for hop in range(245, 560, 50)]
+    assert min(n.evidence for n in drums) > 0.5
+    assert min(n.off_beat for n in cymbals) > 0.5
+    assert max(n.off_beat for n in drums) < min(n.off_beat for n in cymbals) - 0.3
+
+
 def test_hum_whose_lines_beat_with_the_hops_is_no_evidence() -> None:
     found = novelties(synth.hum(10.0, -20.0))[300:]
     assert max(n.flux for n in found) < 0.15

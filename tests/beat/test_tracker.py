@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from k1edge.beat.tempo import tempo_model
-from k1edge.beat.tracker import BEAT_WINDOW, SHARPNESS, ForwardFilter
+from k1edge.beat.tracker import BEAT_WINDOW, OFF_BEAT_SHARPNESS, SHARPNESS, ForwardFilter
 
 
 def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0.4)) -> NDArray[np.float64]:
@@ -36,7 +36,8 @@ def test_one_step_equals_the_forward_algorithm_written_out_in_full() -> None:
         expected[first + 1 : last + 1] += before[first:last]
         expected[model.first] += model.transition[:, column] * before[last]
     expected[model.phase < BEAT_WINDOW] *= np.exp(SHARPNESS * 0.4)
-    tracker.step(0.4)
+    expected[(model.phase >= 0.5) & (model.phase < 0.5 + BEAT_WINDOW)] *= np.exp(OFF_BEAT_SHARPNESS * -0.3)
+    tracker.step(0.4, -0.3)
     np.testing.assert_allclose(tracker._now, expected / expected.sum(), rtol=1e-9)
 
 
@@ -51,6 +52,17 @@ def test_pulses_give_their_period_and_phase(period: int) -> None:
     since_pulse = period - 1  # the last step is that far after its pulse
     error = (estimate.phase - since_pulse / period + 0.5) % 1.0 - 0.5
     assert abs(error) < 0.06
+
+
+def test_of_two_pulses_alike_the_one_that_sounds_off_beat_is_none() -> None:
+    tracker = ForwardFilter()
+    for hop in range(50 * 16):
+        phase = hop % 50
+        loud, cymbal = phase % 25 < 4, 25 <= phase < 29
+        tracker.step(0.5 if loud else -0.1, 0.6 if cymbal else -0.4 if loud else -0.1)
+    estimate = tracker.estimate()
+    assert estimate.period_frames == pytest.approx(50, rel=0.02)
+    assert abs((estimate.phase - 49 / 50 + 0.5) % 1.0 - 0.5) < 0.06
 
 
 def test_without_evidence_only_time_passes() -> None:
