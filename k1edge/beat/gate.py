@@ -31,7 +31,10 @@ LOCK_AT = 4.6
 """Support that opens the gate at once. Largest seen in a dozen minutes each: white 0.1, pink 0.4, applause-like 2.7, speech-like 3.7, babble 4.1."""
 
 STEADY_AT = 3.2
-"""Support that opens it to a tempo that has not jumped for `STEADY_S`: of those minutes only babble came so far, 2 in 12."""
+"""Support that opens it to a tempo that has not jumped for `STEADY_S`: of those minutes only babble came so far, 2 in 12.
+
+Of 60 other minutes of speech-like sound 3 did. At 4.0 not even babble does, but F@0 on 136 songs is 0.869, not 0.874, and the lock 1 s later.
+"""
 
 STEADY_S = 2.0
 """At 1.5 s one minute of speech in 16 opened it; at 2.5 s music locked 0.2 s later (median), for nothing."""
