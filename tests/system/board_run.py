@@ -24,7 +24,7 @@ from tests.system.sound_server import SoundServer
 
 BPM = 120.0
 LOOP_S = 60.0  # a whole number of bars: the loop has no seam
-SAME_FLASH_NS = 200e6  # under half a beat: whose light it was, not how late; a busy host may stop the emulator between report and light
+SAME_FLASH_NS = 20e6
 TELL_S = 1.5  # the ledger's patience with a report, and some
 UNSETTLED_S = 1.0  # around a fault: flashes of this long are told to nobody, or told late
 
