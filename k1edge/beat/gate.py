@@ -52,6 +52,9 @@ MOST = 9.0
 LEAST = -3.0
 """Support is kept within these, so that neither a long song nor a long speech delays the next verdict by more than seconds."""
 
+VOUCHED = 6.0
+"""Support that a person's word is worth: ten seconds of nothing in particular, two bars of contradiction."""
+
 SURE_AT = 0.6
 DOUBT_AT = 0.3
 """Tempo mass that opens, and that keeps."""
@@ -102,6 +105,11 @@ class Gate:
         self._quiet_hops = self._quiet_hops + 1 if level_db < SILENCE_DB else 0
         self._decide(estimate.mass, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
         return self.state
+
+    def vouch(self) -> None:
+        """A person hears the beat: as good as a lock, until what is heard contradicts or there is no signal."""
+        self.support = max(self.support, VOUCHED)
+        self.state = LockState.LOCKED
 
     def pass_over(self, bet: float) -> None:
         """Take one hop that was lost, `bet` as in `step`: its own bet is off, nothing else changes."""

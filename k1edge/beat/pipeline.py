@@ -15,7 +15,8 @@ from k1edge.audio.source import AudioBlock
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
 from k1edge.beat.spectrum import HOP, WINDOW, Floats, Novelty, NoveltyDetector, Spectrum
-from k1edge.beat.tempo import FASTEST_BPM, SLOWEST_BPM, tempo_model
+from k1edge.beat.steering import Steering, steered
+from k1edge.beat.tempo import Tempi, tempo_model
 from k1edge.beat.timeline import Follow, Grid, Promise
 from k1edge.beat.tracker import Estimate, ForwardFilter
 from k1edge.events import Beat, BeatGrid, LockState, Onset, Timeline
@@ -53,14 +54,13 @@ class Pipeline:
 
     Args:
         lead_ms: how far ahead of the sound beats are committed, 0 to 250.
-        bpm_min: slowest tempo considered, 30 or more; slower music is tracked at a multiple of its tempo.
-        bpm_max: fastest tempo considered, 1.5 times bpm_min to 300.
+        tempi: those considered; music beyond them is tracked at a multiple or a half of its tempo.
 
     Raises:
         ValueError: an argument is out of range.
     """
 
-    def __init__(self, lead_ms: float = DEFAULT_LEAD_MS, bpm_min: float = SLOWEST_BPM, bpm_max: float = FASTEST_BPM) -> None:
+    def __init__(self, lead_ms: float = DEFAULT_LEAD_MS, tempi: Tempi = Tempi()) -> None:  # noqa: B008 - frozen
         if not 0.0 <= lead_ms <= 250.0:
             msg = f"lead_ms must be within 0 to 250, got {lead_ms}"
             raise ValueError(msg)
@@ -68,13 +68,15 @@ class Pipeline:
         self._index = 0
         self._last_beat = -NEAREST
         self._epoch: int | None = None
-        self._filter = ForwardFilter(tempo_model(bpm_min, bpm_max))
+        self._tempi = tempi
+        self._filter = ForwardFilter(tempo_model(tempi))
         self._hop = np.zeros(HOP, dtype=np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget the music: the next block starts anew. Beat numbers go on."""
         self._filter.reset()
+        self._kept = False  # a person has said where in the music the beat lies
         self._spectrum = Spectrum()
         self._novelty = NoveltyDetector(self._spectrum.bands)
         self._onsets = OnsetDetector()
@@ -91,6 +93,18 @@ class Pipeline:
         self._since_rise = 0
         self._period_hops = 50.0
         self._epoch = None
+
+    def steer(self, steering: Steering) -> None:
+        """Hold to what a person says, from the next hop on; its tempi stay through a `reset`. Beats that are committed stay where they are."""
+        phase = None
+        if steering.bpm is not None and steering.beat_at is not None:
+            phase = self._grid.phase_of(steering.beat_at, self._hop_end, 60.0 * SAMPLE_RATE_HZ / steering.bpm)
+            self._gate.vouch()
+        if steering.bpm is not None:
+            self._grid.free()
+        if steering.bpm is not None or steering.tempi != self._tempi:
+            self._filter = steered(self._filter, steering, phase)
+            self._tempi, self._kept = steering.tempi, steering.keep
 
     def push(self, block: AudioBlock) -> list[Event]:
         """Consume a block; return what was found, in the order in which it was found.
@@ -161,7 +175,7 @@ class Pipeline:
     def _coast(self, at: int, now: int) -> tuple[Beat | None, Estimate]:
         """Let the hop ending at `at` pass unheard, be it that it was lost."""
         self._filter.step(None)
-        estimate = self._filter.estimate()
+        estimate = self._estimate()
         promise = self._grid.step(at, estimate, follow=self._follow)
         self._gate.pass_over(self._filter.beat_chance(BET_HOPS))
         return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
@@ -169,11 +183,19 @@ class Pipeline:
     def _track(self, novelty: Novelty, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
         evidence = self._evidence(novelty)
         self._filter.step(evidence, novelty.off_beat)
-        estimate = self._filter.estimate()
+        estimate = self._estimate()
         promise = self._grid.step(now, estimate, follow=self._follow)
         self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate, level_db, beat=promise is not None)
         self._period_hops = estimate.period_frames
         return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
+
+    def _estimate(self) -> Estimate:
+        """What the filter holds to be true; while there is light, the beat stays in the place that a person gave it."""
+        estimate = self._filter.estimate()
+        self._kept = self._kept and self._lit
+        if self._kept:
+            self._filter.keep_near(estimate.phase)
+        return estimate
 
     def _evidence(self, novelty: Novelty) -> float | None:
         """The novelty to judge by; None in a break: "no onset" would walk the tempo away."""

@@ -22,7 +22,10 @@ FASTEST_BPM = 215.0
 LOWEST_BPM = 30.0
 HIGHEST_BPM = 300.0
 LEAST_SPAN = 1.5
-"""A range that one may ask for. Nearly an octave wide, or the music's own tempo and all its relatives may lie outside."""
+"""A range that may be configured. Nearly an octave wide, or the music's own tempo and all its relatives may lie outside.
+
+A person who hears the music may ask for a narrower one (`manual`).
+"""
 
 STIFFNESS = 100.0
 """How hard a tempo is to leave: exp(-100 |ratio - 1|) lets a drummer drift by 1-2 % a beat."""
@@ -31,8 +34,22 @@ PRIOR_BPM = 120.0
 PRIOR_OCTAVES = 0.8
 """Log-normal preference of listeners (Parncutt 1994; van Noorden and Moelants 1999)."""
 
+LEAST_PRIOR_OCTAVES = 0.2
+MOST_PRIOR_OCTAVES = 4.0
+"""A preference narrower than 0.2 octaves is a range, one wider than 4 is none."""
+
 WANDER = 1e-8
 """Share of each beat's probability that forgets its tempo: lets a new song in; 1e-3 already lets weak passages wander (AMLt 0.82, not 0.85)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tempi:
+    """Which tempi are considered, from `bpm_min` to `bpm_max`, and which are preferred before any sound: a bell over the octaves."""
+
+    bpm_min: float = SLOWEST_BPM
+    bpm_max: float = FASTEST_BPM
+    prior_bpm: float = PRIOR_BPM
+    prior_octaves: float = PRIOR_OCTAVES
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +78,32 @@ class TempoModel:
         return len(self.phase)
 
 
-def tempo_model(bpm_min: float = SLOWEST_BPM, bpm_max: float = FASTEST_BPM) -> TempoModel:
-    """Build the model of the tempi from `bpm_min` to `bpm_max`; there are no states for others.
+def tempo_model(tempi: Tempi = Tempi(), *, least_span: float = LEAST_SPAN) -> TempoModel:
+    """Build the model of `tempi`; there are no states for others.
+
+    Args:
+        tempi: which, and which rather.
+        least_span: how many times its beginning the end of the range must be at least.
 
     Raises:
-        ValueError: the range leaves 30 to 300 bpm, or its end is not 1.5 times its beginning.
+        ValueError: the range leaves 30 to 300 bpm or is too narrow, or so is the preference.
     """
-    if not LOWEST_BPM <= bpm_min <= bpm_max / LEAST_SPAN <= HIGHEST_BPM / LEAST_SPAN:
-        msg = f"bpm_min and bpm_max must be within {LOWEST_BPM:g} to {HIGHEST_BPM:g} and {LEAST_SPAN:g} times apart, got {bpm_min:g} and {bpm_max:g}"
+    bpm_min, bpm_max = tempi.bpm_min, tempi.bpm_max
+    if not LOWEST_BPM <= bpm_min <= bpm_max / least_span <= HIGHEST_BPM / least_span:
+        msg = f"bpm_min and bpm_max must be within {LOWEST_BPM:g} to {HIGHEST_BPM:g} and {least_span:g} times apart, got {bpm_min:g} and {bpm_max:g}"
+        raise ValueError(msg)
+    if not (LOWEST_BPM <= tempi.prior_bpm <= HIGHEST_BPM and LEAST_PRIOR_OCTAVES <= tempi.prior_octaves <= MOST_PRIOR_OCTAVES):
+        msg = (
+            f"prior_bpm must be within {LOWEST_BPM:g} to {HIGHEST_BPM:g} and prior_octaves within {LEAST_PRIOR_OCTAVES:g} to "
+            f"{MOST_PRIOR_OCTAVES:g}, got {tempi.prior_bpm:g} and {tempi.prior_octaves:g}"
+        )
         raise ValueError(msg)
     periods = np.arange(ceil(60.0 * FRAME_RATE_HZ / bpm_max), floor(60.0 * FRAME_RATE_HZ / bpm_min) + 1)
     ends = np.cumsum(periods)
     first = ends - periods
     phase = np.concatenate([np.arange(n) / n for n in periods])
-    octaves = np.log2(60.0 * FRAME_RATE_HZ / periods / PRIOR_BPM)
-    prior = np.exp(-0.5 * (octaves / PRIOR_OCTAVES) ** 2)
+    octaves = np.log2(60.0 * FRAME_RATE_HZ / periods / tempi.prior_bpm)
+    prior = np.exp(-0.5 * (octaves / tempi.prior_octaves) ** 2)
     prior /= prior.sum()
     near = np.exp(-STIFFNESS * np.abs(periods[:, None] / periods[None, :] - 1.0))
     near /= near.sum(axis=0)

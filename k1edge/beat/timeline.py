@@ -70,6 +70,7 @@ class Grid:
         self._last_raw: float | None = None  # and where the filter had seen it
         self._gaps: deque[float] = deque(maxlen=MEAN_OVER)
         self._period = 0.0
+        self._freed: float | None = None  # the period before a person moved the beat; None once the next is promised
         self._bias = 0.0
         self.strength = 0.5
         """How hard the next beat is expected to be hit, 0 to 1, from those before it."""
@@ -83,6 +84,16 @@ class Grid:
                 self._bias = max(-MOST_BIAS_SAMPLES, min(MOST_BIAS_SAMPLES, bias))
                 self.strength += HIT_SHARE * (strength - self.strength)
 
+    def phase_of(self, beat_at: float, now: float, period: float) -> float:
+        """Phase at the hop ending at `now` that lets the filter see a beat at `beat_at`; the inverse of what `step` does with one."""
+        return (now - DELAY_SAMPLES + self._bias - beat_at) / period % 1.0
+
+    def free(self) -> None:
+        """A person has moved the beat: the next one goes where it is seen at once, and may come as soon as the tempo so far allows."""
+        self._freed = self._period if self._freed is None else min(self._freed, self._period)
+        self._gaps.clear()
+        self._last_raw = None
+
     def step(self, now: float, estimate: Estimate, *, follow: Follow) -> Promise | None:
         """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
         raw_period = estimate.period_frames * HOP
@@ -93,7 +104,7 @@ class Grid:
             return None
         if self._last_raw is not None:
             self._gaps.append(raw - self._last_raw)
-        self._last, self._last_raw = due, raw
+        self._last, self._last_raw, self._freed = due, raw, None
         self.strength *= FADE
         self._promised.append(due)
         return Promise(due, self._period)
@@ -110,14 +121,15 @@ class Grid:
     def _seen(self, now: float, phase: float, period: float) -> float:
         """The next beat as the filter sees it: after the last promised one, not before `now`."""
         due = now - DELAY_SAMPLES + self._bias + (1.0 - phase) * period
-        earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * period)
+        spacing = period if self._freed is None else min(period, self._freed)
+        earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * spacing)
         while due < earliest:
             due += period
         return due
 
     def _smoothed(self, now: float, due: float, *, follow: Follow) -> float:
         """The same beat as it may be promised."""
-        if self._last is None or follow is Follow.FREELY:
+        if self._last is None or self._freed is not None or follow is Follow.FREELY:
             return due
         expected = self._last + self._period
         error = due - expected

@@ -23,6 +23,7 @@ from rich.table import Table
 from k1edge.audio.replay import DEFAULT_BLOCK_FRAMES, ReplaySource
 from k1edge.audio.source import EndOfStreamError
 from k1edge.beat.pipeline import Event, Pipeline
+from k1edge.beat.tempo import Tempi
 from k1edge.cli.options import ConfigOption, JsonOption, settings_from
 from k1edge.events import Beat, Onset
 from k1edge.timebase import SAMPLE_RATE_HZ
@@ -91,7 +92,7 @@ def replay(
     resampling, tracking and printing, not the start of the program.
     """
     beat = settings_from(config, {}).beat
-    pipeline = Pipeline(lead_ms=beat.lead_ms, bpm_min=beat.bpm_min, bpm_max=beat.bpm_max)
+    pipeline = Pipeline(beat.lead_ms, Tempi(beat.bpm_min, beat.bpm_max, beat.prior_bpm, beat.prior_octaves))
     with _progress(json_lines=json_lines) as show:
         tally = _stream(ReplaySource(file, block, realtime), pipeline, emit=_print_line if json_lines else None, show=show)
     if json_lines:

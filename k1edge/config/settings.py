@@ -79,6 +79,15 @@ class BeatSettings(_Section):
     )
     bpm_min: float = Field(55.0, ge=30, le=200, description="Slowest tempo considered, in beats per minute.")
     bpm_max: float = Field(215.0, ge=45, le=300, description="Fastest tempo considered, in beats per minute; at least 1.5 times bpm_min.")
+    prior_bpm: float = Field(
+        120.0,
+        ge=30,
+        le=300,
+        description="Tempo expected before any sound, in beats per minute; where music leaves a tempo and its double open, the nearer one wins.",
+    )
+    prior_octaves: float = Field(
+        0.8, ge=0.2, le=4, description="How widely tempi are expected around prior_bpm, in octaves; 0.2 insists, 4 hardly minds."
+    )
 
     @model_validator(mode="after")
     def _spans(self) -> Self:

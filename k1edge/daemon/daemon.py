@@ -14,6 +14,7 @@ import structlog
 from k1edge.audio.source import AudioSource, AudioState
 from k1edge.beat.pipeline import Pipeline
 from k1edge.beat.scheduler import Keep, Scheduler
+from k1edge.beat.tempo import Tempi
 from k1edge.config import Settings
 from k1edge.daemon.budget import RestartBudget
 from k1edge.daemon.clocks import Clocks
@@ -172,7 +173,7 @@ class Daemon:
 
     def _new_pipeline(self) -> Pipeline:
         beat = self.settings.beat
-        return Pipeline(lead_ms=beat.lead_ms, bpm_min=beat.bpm_min, bpm_max=beat.bpm_max)
+        return Pipeline(beat.lead_ms, Tempi(beat.bpm_min, beat.bpm_max, beat.prior_bpm, beat.prior_octaves))
 
     async def _shut_down(self) -> None:
         """The light first: a node must not be left following a daemon that is gone."""

@@ -13,6 +13,7 @@ from k1edge.audio import synth
 from k1edge.audio.resample import Resampler
 from k1edge.audio.source import AudioBlock
 from k1edge.beat.pipeline import Event, Pipeline
+from k1edge.beat.tempo import Tempi
 from k1edge.events import Beat, BeatGrid, LockState
 from k1edge.timebase import SAMPLE_RATE_HZ, SampleIndex
 
@@ -189,7 +190,7 @@ def test_the_lead_is_kept(lead_ms: float) -> None:
 
 def test_a_tempo_above_bpm_max_is_tracked_at_half() -> None:
     samples = synth.song("house", seconds=16.0, bpm=140.0).samples
-    whole, half = (beats_of(push(samples, pipeline)) for pipeline in (Pipeline(), Pipeline(bpm_max=100.0)))
+    whole, half = (beats_of(push(samples, pipeline)) for pipeline in (Pipeline(), Pipeline(tempi=Tempi(bpm_max=100.0))))
     assert np.median([b.bpm for b in whole]) == pytest.approx(140.0, abs=1.0)
     assert np.median([b.bpm for b in half]) == pytest.approx(70.0, abs=0.5)
     assert max(b.bpm for b in half) < 101.0
@@ -197,4 +198,4 @@ def test_a_tempo_above_bpm_max_is_tracked_at_half() -> None:
 
 def test_a_range_of_tempi_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="bpm_min"):
-        Pipeline(bpm_min=100.0, bpm_max=120.0)
+        Pipeline(tempi=Tempi(100.0, 120.0))

@@ -90,3 +90,22 @@ def test_fault_54_whatever_the_filter_says_promises_ascend_with_a_refractory_gap
                 assert promise.sample >= hop * HOP
                 made.append(promise.sample)
     assert all(b - a > 0.16 * SAMPLE_RATE_HZ for a, b in pairwise(made))
+
+
+def test_freed_the_grid_goes_where_the_beat_is_seen_at_once_and_no_nearer_than_either_tempo_allows() -> None:
+    grid = Grid(LEAD)
+    last = played(grid, steady(50.0, 500))[-1][1].sample
+    grid.free()
+    grid.step(501 * HOP, steady(100.0, 1, start=500)[0], follow=Follow.SMOOTHLY)
+    grid.free()  # another word before the next beat
+    made = played(grid, steady(100.0, 400, shift=50.0, start=501), start_hop=502)
+    assert (made[0][1].sample - last) / HOP == pytest.approx(50.0, abs=1.0)
+    assert (made[1][1].sample - made[0][1].sample) / HOP == pytest.approx(100.0, abs=1.0)
+
+
+@given(st.floats(0.0, 0.999), st.floats(20.0, 200.0), st.integers(1, 10_000))
+def test_the_phase_of_a_beat_is_the_inverse_of_where_it_is_seen(phase: float, period: float, hop: int) -> None:
+    grid = Grid(LEAD)
+    ahead = grid.forecast(hop * HOP, Estimate(period, phase, 0.95, 0.99), follow=Follow.FREELY)
+    again = grid.phase_of(ahead.time_origin, hop * HOP, period * HOP)
+    assert abs((again - phase + 0.5) % 1.0 - 0.5) < 1e-6

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from k1edge.beat.tempo import tempo_model
+from k1edge.beat.tempo import Tempi, tempo_model
 from k1edge.beat.tracker import BEAT_WINDOW, OFF_BEAT_SHARPNESS, SHARPNESS, ForwardFilter
 
 
@@ -106,11 +106,25 @@ def test_posterior_stays_a_distribution_and_reset_forgets(evidence: list[float |
     ("bpm_min", "bpm_max", "shortest", "longest"), [(60.0, 100.0, 60, 100), (30.0, 300.0, 20, 200), (55.0, 215.0, 28, 109)]
 )
 def test_tempi_outside_the_range_asked_for_have_no_states(bpm_min: float, bpm_max: float, shortest: int, longest: int) -> None:
-    periods = tempo_model(bpm_min, bpm_max).periods
+    periods = tempo_model(Tempi(bpm_min, bpm_max)).periods
     assert (periods[0], periods[-1]) == (shortest, longest)
 
 
 @pytest.mark.parametrize(("bpm_min", "bpm_max"), [(29.0, 215.0), (55.0, 301.0), (100.0, 149.0), (120.0, 60.0), (float("nan"), 215.0)])
 def test_a_range_too_narrow_or_beyond_what_is_tracked_is_refused(bpm_min: float, bpm_max: float) -> None:
     with pytest.raises(ValueError, match="bpm_min and bpm_max"):
-        tempo_model(bpm_min, bpm_max)
+        tempo_model(Tempi(bpm_min, bpm_max))
+
+
+@pytest.mark.parametrize(("bpm", "octaves"), [(29.0, 0.8), (301.0, 0.8), (120.0, 0.1), (120.0, 4.1), (float("nan"), 0.8)])
+def test_a_preference_that_is_none_or_beyond_what_is_tracked_is_refused(bpm: float, octaves: float) -> None:
+    with pytest.raises(ValueError, match="prior_bpm must be"):
+        tempo_model(Tempi(prior_bpm=bpm, prior_octaves=octaves))
+
+
+def test_where_the_music_leaves_a_tempo_and_its_double_open_the_preference_decides() -> None:
+    for prior_bpm, period in ((75.0, 80), (150.0, 40)):
+        tracker = ForwardFilter(tempo_model(Tempi(prior_bpm=prior_bpm, prior_octaves=0.2)))
+        for hop in range(800):  # something every 0.4 s, every other time soft
+            tracker.step((0.3 if hop % 80 < 3 else 0.05) if hop % 40 < 3 else -0.02)
+        assert tracker.estimate().period_frames == pytest.approx(period, abs=1.0)
