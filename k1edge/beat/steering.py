@@ -14,7 +14,7 @@ from k1edge.beat.tempo import Tempi, TempoModel, tempo_model
 from k1edge.beat.tracker import ForwardFilter
 
 DOUBT = 1e-3
-"""Share of belief that is spread over all tempi and phases where a person has spoken: what was known counts, and may be wrong."""
+"""Share of belief in a tempo that is spread anew where a person has spoken: what was known counts, and may be wrong."""
 
 BPM_SHARE = 0.01
 BEAT_S = 0.015
@@ -60,7 +60,7 @@ def steered(before: ForwardFilter, steering: Steering, phase: float | None) -> F
     """
     model = tempo_model(steering.tempi, least_span=1.0)
     after = ForwardFilter(model)
-    belief = DOUBT * after.posterior() + (1.0 - DOUBT) * _kept(before, model)
+    belief = _known(before, model, after.posterior())
     if steering.bpm is not None:
         period = 60.0 * FRAME_RATE_HZ / steering.bpm
         lengths = np.repeat(model.periods, model.periods.astype(int))
@@ -73,12 +73,12 @@ def steered(before: ForwardFilter, steering: Steering, phase: float | None) -> F
     return after
 
 
-def _kept(before: ForwardFilter, model: TempoModel) -> NDArray[np.float64]:
-    """What was believed of the tempi that both have, shape (model.states,)."""
-    belief, old = before.posterior(), before.model
-    kept = np.zeros(model.states)
-    shared = np.isin(model.periods, old.periods)
-    for row in np.flatnonzero(shared):
+def _known(before: ForwardFilter, model: TempoModel, prior: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What was believed of the tempi that both have, the prior for those of which nothing could be known; shape (model.states,)."""
+    known, old = before.posterior(), before.model
+    belief = prior.copy()
+    for row in np.flatnonzero(np.isin(model.periods, old.periods)):
         was = int(model.periods[row] - old.periods[0])
-        kept[model.first[row] : model.last[row] + 1] = belief[old.first[was] : old.last[was] + 1]
-    return kept
+        states = slice(model.first[row], model.last[row] + 1)
+        belief[states] = DOUBT * prior[states] + (1.0 - DOUBT) * known[old.first[was] : old.last[was] + 1]
+    return belief
