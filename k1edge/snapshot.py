@@ -8,9 +8,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from k1edge.events import Culprit, Severity
+from k1edge.held import TempoStatus
 
-SNAPSHOT_VERSION = 2
-"""2: drift in full (newest, last 10 s, since start; severity, attribution, alerts) instead of three medians and two p95; clocks; the network."""
+SNAPSHOT_VERSION = 3
+"""2: drift in full (newest, last 10 s, since start; severity, attribution, alerts), clocks, the network. 3: the tempo by hand."""
 
 
 class _Frozen(BaseModel):
@@ -295,4 +296,5 @@ class Snapshot(_Frozen):
     alerts: AlertsStatus
     latency: LatencyStatus
     network: NetworkStatus | None = None
+    tempo: TempoStatus | None = None
     process: ProcessStatus

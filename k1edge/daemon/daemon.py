@@ -12,15 +12,15 @@ from pathlib import Path
 import structlog
 
 from k1edge.audio.source import AudioSource, AudioState
-from k1edge.beat.pipeline import Pipeline
 from k1edge.beat.scheduler import Keep, Scheduler
-from k1edge.beat.tempo import Tempi
+from k1edge.beat.steering import Steering
 from k1edge.config import Settings
 from k1edge.daemon.budget import RestartBudget
 from k1edge.daemon.clocks import Clocks
 from k1edge.daemon.conductor import Conductor
 from k1edge.daemon.desk import Desk
 from k1edge.daemon.hearing import Heard, Hearing
+from k1edge.daemon.helm import Helm
 from k1edge.daemon.lan import Lan
 from k1edge.daemon.link_log import log_link
 from k1edge.daemon.picture import Vitals, draw, drift_facts
@@ -87,9 +87,9 @@ class Daemon:
         self._source = source
         self._watch = watch
         self._started_ns = HostTime(time.monotonic_ns())
-        scheduler = Scheduler(round(settings.node.offset_ms * NS_PER_MS), horizon_ns=settings.node.horizon_ms * NS_PER_MS)
-        self.conductor = Conductor(scheduler, DriftMeter())
+        self.conductor = Conductor(Scheduler(horizon_ns=settings.node.horizon_ms * NS_PER_MS), DriftMeter())
         self.drift = DriftWatch(self.conductor.meter)
+        self.helm = Helm(settings, self.conductor, self._steer)
         self._budget = RestartBudget(settings.daemon.restart_budget)
         self._stop: asyncio.Event | None = None  # set = end in order; made by run()
         self._stop_requested = False  # a stop that came before run()
@@ -117,8 +117,9 @@ class Daemon:
         from k1edge.report.app import build_app  # noqa: PLC0415 - 150 ms that the DSP thread can use meanwhile
         from k1edge.report.node_routes import node_routes  # noqa: PLC0415 - as above
         from k1edge.report.status import StatusServer  # noqa: PLC0415 - as above
+        from k1edge.report.tempo_routes import tempo_routes  # noqa: PLC0415 - as above
 
-        server = StatusServer(build_app(self.snapshot, node_routes(lambda: self._desk)), self.socket_path)
+        server = StatusServer(build_app(self.snapshot, [*node_routes(lambda: self._desk), *tempo_routes(self.helm)]), self.socket_path)
         await server.start()  # first of all: it holds the lock that keeps a second instance off the devices
         try:
             self._start_parts()
@@ -144,14 +145,14 @@ class Daemon:
         """Everything at this moment."""
         vitals = Vitals(self.identity, self._started_ns, self._stop_requested, self._budget.total, self._lag_ns)
         node = None if self._desk is None else self._desk.node.status()
-        now, network = HostTime(time.monotonic_ns()), self._lan.status()
-        return draw(self.settings, vitals, self._source.health(), self.conductor, self.drift, node, network, now, self.clocks.status(now))
+        now, network, tempo = HostTime(time.monotonic_ns()), self._lan.status(), self.helm.status()
+        audio, clocks = self._source.health(), self.clocks.status(now)
+        return draw(self.settings, vitals, audio, self.conductor, self.drift, node, network, now, clocks, tempo)
 
     def reload(self, settings: Settings) -> None:
-        """Take over what can change while running: the offset. Says what needs a restart."""
+        """Take over what can change while running: the offset, the tempi, the network. Says what needs a restart."""
         self._notifier.reloading()
-        self.conductor.scheduler.offset_ns = round(settings.node.offset_ms * NS_PER_MS)
-        ours = self.settings.model_copy(update={"node": self.settings.node.model_copy(update={"offset_ms": settings.node.offset_ms})})
+        ours = self.helm.reload(self.settings, settings)
         self._lan.reload(settings)
         ours = ours.model_copy(update={"network": self._lan.settings.network})
         if ours != settings:
@@ -168,12 +169,12 @@ class Daemon:
             node = SerialNode(where, on_event=self._post_link, on_failure=self._post_link_failure)
             node.start()
             self._desk = Desk(node)
-        self._hearing = Hearing(self._source, self._new_pipeline, self._post_heard, self._post_hearing_ended)
+        self._hearing = Hearing(self._source, self.helm.new_pipeline, self._post_heard, self._post_hearing_ended)
         self._hearing.start()
 
-    def _new_pipeline(self) -> Pipeline:
-        beat = self.settings.beat
-        return Pipeline(beat.lead_ms, Tempi(beat.bpm_min, beat.bpm_max, beat.prior_bpm, beat.prior_octaves))
+    def _steer(self, steering: Steering) -> None:
+        if self._hearing is not None:
+            self._hearing.steer(steering)
 
     async def _shut_down(self) -> None:
         """The light first: a node must not be left following a daemon that is gone."""

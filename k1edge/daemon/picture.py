@@ -15,6 +15,7 @@ from k1edge.config import Settings
 from k1edge.daemon.conductor import Conductor
 from k1edge.drift.watch import DriftWatch, Facts
 from k1edge.events import Culprit, LockState
+from k1edge.held import TempoStatus
 from k1edge.link.dialect import LinkState
 from k1edge.link.port_status import PortStatus
 from k1edge.snapshot import AudioStatus, BeatStatus, ClocksStatus, LatencyStatus, NetworkStatus, NodeStatus, ProcessStatus, Snapshot
@@ -53,6 +54,7 @@ def draw(
     network: NetworkStatus | None,
     now: HostTime,
     clocks: ClocksStatus | None = None,
+    tempo: TempoStatus | None = None,
 ) -> Snapshot:
     """One consistent picture at `now`; called on the event loop."""
     reasons = degraded_reasons(audio, node) + (() if network is None else network.reasons)
@@ -73,6 +75,7 @@ def draw(
         alerts=drift.alerts(),
         latency=_latency(settings, audio, node),
         network=network,
+        tempo=tempo,
         process=_process(vitals),
     )
 

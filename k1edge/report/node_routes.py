@@ -6,7 +6,7 @@
 | POST /node/flash       | takes {first_ns, count, period_ns}, host clock; 202, or a problem: 400, 403, 409 (not ready, or busy) |
 | GET /node/flash        | {"over", "flashes": [{due_ns, timing, fate, fired_ns, error_us, bound_us}]} of the newest order       |
 
-A control verb (POST) asks more of a client than to be in the directory: `peer.may_control`, noted in the connection's state.
+What an order (POST) has to be: `order`.
 """
 
 import time
@@ -14,17 +14,16 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from k1edge.errors import PeerError
 from k1edge.link.trial import FARTHEST_NS, MOST, SOONEST_NS
+from k1edge.report.order import FRESH, Order, order_of
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
-
-MOST_BODY_BYTES = 1_024
 
 
 class NodeDesk(Protocol):
@@ -43,10 +42,9 @@ class NodeDesk(Protocol):
         ...
 
 
-class FlashOrder(BaseModel):
+class FlashOrder(Order):
     """The body of POST /node/flash."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     first_ns: int
     count: int = Field(1, ge=1, le=MOST)
     period_ns: int = Field(500 * NS_PER_MS, ge=200 * NS_PER_MS, le=2 * NS_PER_S)
@@ -69,48 +67,26 @@ def node_routes(desk: Callable[[], NodeDesk | None]) -> list[Route]:
         after = request.query_params.get("after", "0")
         if not after.isascii() or not after.isdigit() or len(after) > 18:
             raise HTTPException(HTTPStatus.BAD_REQUEST, "after is a number of an entry")
-        return JSONResponse({"entries": answering().log(int(after), _now())}, headers=_FRESH)
+        return JSONResponse({"entries": answering().log(int(after), _now())}, headers=FRESH)
 
     async def flash(request: Request) -> Response:
         if request.method != "POST":
-            return JSONResponse(answering().flashes(_now()), headers=_FRESH)
-        if not getattr(request.state, "may_control", False):
-            raise HTTPException(HTTPStatus.FORBIDDEN, "you may look, not control: be root, the daemon's user, or of its group")
-        order = _order(await _body(request), _now())
+            return JSONResponse(answering().flashes(_now()), headers=FRESH)
+        order = _in_reach(await order_of(request, FlashOrder), _now())
         try:
             answering().flash(HostTime(order.first_ns), order.count, order.period_ns, _now())
         except PeerError as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
-        return JSONResponse({"ok": True}, HTTPStatus.ACCEPTED, headers=_FRESH)
+        return JSONResponse({"ok": True}, HTTPStatus.ACCEPTED, headers=FRESH)
 
     return [Route("/node/log", log), Route("/node/flash", flash, methods=["GET", "POST"])]
-
-
-_FRESH = {"cache-control": "no-store"}
 
 
 def _now() -> HostTime:
     return HostTime(time.monotonic_ns())
 
 
-async def _body(request: Request) -> bytes:
-    body = b""
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MOST_BODY_BYTES:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"an order has at most {MOST_BODY_BYTES} bytes")
-    except ClientDisconnect as error:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, "half an order") from error
-    return body
-
-
-def _order(body: bytes, now: HostTime) -> FlashOrder:
-    try:
-        order = FlashOrder.model_validate_json(body)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{'.'.join(map(str, wrong['loc'])) or 'body'}: {wrong['msg']}"[:200]) from error
+def _in_reach(order: FlashOrder, now: HostTime) -> FlashOrder:
     if not now + SOONEST_NS <= order.first_ns <= now + FARTHEST_NS:
         raise HTTPException(HTTPStatus.BAD_REQUEST, "first_ns must be 0.15 s to 10 minutes ahead, on CLOCK_MONOTONIC")
     return order

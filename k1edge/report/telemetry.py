@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from k1edge.held import TempoStatus
 from k1edge.snapshot import Alert, DriftStatus, Snapshot
 from k1edge.timebase import NS_PER_MS, HostTime
 
@@ -97,7 +98,10 @@ class AudioTelemetry(_Frozen):
 
 
 class TelemetryMessage(_Message):
-    """Everything at one moment. `beat_phase` is 0 on the beat; `cpu_share` is of one core, over the last second; `alerts` are the open ones."""
+    """Everything at one moment. `beat_phase` is 0 on the beat; `cpu_share` is of one core, over the last second; `alerts` are the open ones.
+
+    `offset_ms` is what people add to every flash: the configured offset and the nudge.
+    """
 
     type: Literal["telemetry"] = "telemetry"
     state: Literal["starting", "running", "degraded", "stopping"]
@@ -109,6 +113,7 @@ class TelemetryMessage(_Message):
     beat_index: int | None
     beat_in_bar: int | None
     confidence: float
+    tempo: TempoStatus | None = None
     drift: DriftStatus
     link: LinkTelemetry | None
     audio: AudioTelemetry
@@ -151,11 +156,12 @@ def telemetry_of(snapshot: Snapshot, seq: int, wall_ns: int, signs: HostSigns) -
         beat_index=beat.beat_index,
         beat_in_bar=beat.beat_in_bar,
         confidence=beat.confidence,
+        tempo=snapshot.tempo,
         drift=snapshot.drift,
         link=_link(snapshot),
         audio=_audio(snapshot),
         latency_ms=snapshot.latency.total_ms,
-        offset_ms=snapshot.latency.offset_ms,
+        offset_ms=snapshot.latency.offset_ms + (0.0 if snapshot.tempo is None else snapshot.tempo.nudge_ms),
         cpu_share=signs.cpu_share,
         rss_mb=process.rss_mb,
         loop_lag_ms=process.loop_lag_ms,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from k1edge.events import Culprit, Severity
+from k1edge.held import TempoStatus
 from k1edge.report.app import build_app
 from k1edge.report.server import Limits
 from k1edge.report.status import StatusServer
@@ -81,6 +82,7 @@ SNAPSHOT = Snapshot(
     ),
     alerts=AlertsStatus(open=(), closed=(ALERT,), total=1),
     latency=LatencyStatus(capture_ms=30.0, window_ms=11.6, lead_ms=100.0, transport_ms=1.2, led_tx_ms=4.9, offset_ms=-5.0, total_ms=47.7),
+    tempo=TempoStatus(held_by=None, bpm_min=55.0, bpm_max=215.0, nudge_ms=0.0, taps=0),
     process=ProcessStatus(pid=4242, cpu_s=12.5, rss_mb=64.0, threads=5, loop_lag_ms=0.4, restarts=2),
 )  # fmt: skip
 
