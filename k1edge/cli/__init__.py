@@ -15,6 +15,7 @@ VERBS = {
     "demo": "The whole daemon on a synthesised song; needs no hardware.",
     "replay": "Find the beats of a sound file.",
     "status": "Show how the running daemon is.",
+    "tempo": "Tell the tracker what you hear: half, double, tap, set, nudge.",
     "peers": "Show the other k1edge daemons on the LAN.",
     "watch": "Watch the drift of every device on the LAN, live.",
     "record": "Record what devices tell to a file.",

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from k1edge.cli.view import SEVERITY_STYLES, severity_words
+from k1edge.held import TempoStatus
 from k1edge.snapshot import (
     Alert,
     AudioStatus,
@@ -33,6 +34,8 @@ def table(snapshot: Snapshot) -> RenderableType:
         grid.add_row("", Text(reason, style="yellow"))
     grid.add_row("sound", _audio(snapshot.audio))
     grid.add_row("beat", _beat(snapshot.beat))
+    if snapshot.tempo is not None:
+        grid.add_row("tempo", _tempo(snapshot.tempo))
     grid.add_row("node", _node(snapshot.node))
     grid.add_row("drift", _drift(snapshot.drift))
     for line in _alerts(snapshot):
@@ -80,6 +83,13 @@ def _beat(beat: BeatStatus) -> RenderableType:
     line = Text(f"{beat.lock.upper()}  ", style="green" if beat.lock in {"locked", "holding"} else "yellow")
     line.append(f"{_of(beat.bpm, '.1f', 'bpm')}, in bar {beat.beat_in_bar or '-'}, confidence {beat.confidence:.2f}", style="default")
     return line.append(f", {beat.committed} committed", style="default")
+
+
+def _tempo(tempo: TempoStatus) -> RenderableType:
+    line = Text(f"{(tempo.held_by or 'auto').upper()}  ", style="default" if tempo.held_by is None else "cyan")
+    line.append(f"{tempo.bpm_min:.0f} to {tempo.bpm_max:.0f} bpm", style="default")
+    line.append(f", nudged {tempo.nudge_ms:+g} ms" if tempo.nudge_ms else "", style="default")
+    return line.append(f", {tempo.taps} taps" if tempo.taps else "", style="default")
 
 
 def _network(network: NetworkStatus | None) -> RenderableType:

@@ -13,10 +13,12 @@ import pytest
 
 from k1edge.cli import client
 from k1edge.events import Culprit, Severity
+from k1edge.held import TempoStatus
 from k1edge.snapshot import SNAPSHOT_VERSION, AlertsStatus, ClocksStatus, Snapshot
 from tests.cli.call import call
 from tests.report.scene import ALERT, NETWORK, NODE, SNAPSHOT, serving
 
+TAPPED = TempoStatus(held_by="tap", bpm_min=92.4, bpm_max=107.7, nudge_ms=-20.0, taps=5)
 OPEN = ALERT.model_copy(update={"end_ns": None})
 CLOCKS = ClocksStatus(
     attribution=Culprit.HOST_CLOCK,
@@ -64,6 +66,7 @@ def test_table_tells_everything_that_matters(capsys: pytest.CaptureFixture[str],
         "RUNNING",
         "k1mon, 48000 Hz, 2 channels",
         "LOCKED  128.0 bpm",
+        "AUTO  55 to 215 bpm",
         "sent 10 = fired 7 + late 1 + missed 1 + cancelled 0 + pending 1",
         "±210 us",
         "-4.5 ms OK",
@@ -126,6 +129,7 @@ def test_what_a_ready_node_said_long_ago_is_not_shown(capsys: pytest.CaptureFixt
             "STEADY  host slewed by +3.1 ppm, rates of 2 nodes",
         ),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"bad_samples": 9})}), "9 bad samples"),
+        (SNAPSHOT.model_copy(update={"tempo": TAPPED}), "TAP  92 to 108 bpm, nudged -20 ms, 5 taps"),
         (SNAPSHOT.model_copy(update={"audio": SNAPSHOT.audio.model_copy(update={"state": "lost", "reason": "busy [hw]"})}), "busy [hw]"),
     ],
 )
