@@ -2,8 +2,9 @@
 
 | word       | tempi from then on                          | the beat                                                              |
 |------------|---------------------------------------------|-----------------------------------------------------------------------|
-| half       | the range by half, an octave if it was free | every other one stays: the downbeat's, else the one nearest to now     |
-| double     | the range doubled, an octave if it was free | each stays, and one comes between                                      |
+| half       | the range by half, an octave if it was free | every other one stays: the downbeat's, those of before `double`; else  |
+|            |                                             | the one nearest to now                                                |
+| double     | the range doubled, an octave if it was free | each stays, and one comes between                                     |
 | set N      | N +- 8 %                                    | goes on from the one nearest to now, then follows the music            |
 | tap        | the taps' tempo +- 8 %, from four taps on   | where the finger was; a nudge is taken back                            |
 | lock       | the present tempo +- 4 %                    | where it is                                                           |
@@ -59,7 +60,7 @@ class Tracked:
     Attributes:
         timeline: beats in samples.
         at: the sample that is in the air.
-        downbeat: the number of a beat that is a bar's first; None while unknown.
+        downbeat: the number of a beat that is a bar's first, or that was there before `double`; None while unknown.
     """
 
     timeline: Timeline
@@ -120,7 +121,7 @@ class Manual:
 
     def double(self, tracked: Tracked) -> Steering:
         """Twice the tempo."""
-        return self._octave(Verb.DOUBLE, 2.0, tracked, tracked.nearest())
+        return self._octave(Verb.DOUBLE, 2.0, tracked, tracked.kept())
 
     def set_to(self, bpm: float, tracked: Tracked | None) -> Steering:
         """The tempo `bpm`, 30 to 300."""

@@ -35,7 +35,7 @@ tempo = typer.Typer(
 def half(*, as_json: JsonOption = False, socket: SocketOption = None, config: ConfigOption = None) -> None:
     """Flash half as often; every other beat stays.
 
-    Those of the downbeat where it is known, else the one nearest to now.
+    Those of the downbeat where it is known, after double those of before it, else the one nearest to now.
     """
     _say("half", {}, as_json=as_json, socket=socket, config=config)
 

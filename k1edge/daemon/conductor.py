@@ -46,6 +46,8 @@ class Conductor:
         self.committed: list[CommittedBeat] = []  # in order, the recent ones
         self.total_committed = 0
         self.dsp_ns = 0  # what the newest block cost
+        self.anchor: int | None = None  # number of a beat that people named; None while there is none, or its number is not known yet
+        self._named: tuple[float, HostTime] | None = None  # its sample, and from when on grids know of it
         self._shift = 0  # our beat number minus the tracker's
 
     def hear(self, heard: Heard, now: HostTime) -> BeatPlan | Keep | None:
@@ -70,6 +72,12 @@ class Conductor:
         """Drop the grid and every beat: the music went on while the host slept."""
         self.grid = self.to_host = self.heard_ns = None
         self.committed = []
+        self.name(None, HostTime(0))
+
+    def name(self, sample: float | None, since: HostTime) -> None:
+        """Find the number of the beat at `sample` in the first grid heard from `since` on, and keep it as `anchor` until it is dark; None = forget it."""
+        self.anchor = None
+        self._named = None if sample is None else (sample, since)
 
     def flashed(self, report: FlashReport) -> None:
         """Take what became of a beat."""
@@ -103,12 +111,21 @@ class Conductor:
             return replace(event, timeline=timeline, next_index=event.next_index + self._shift)
         return replace(event, index=event.index + self._shift) if isinstance(event, Beat) else event
 
+    def _find_named(self, grid: BeatGrid, at_ns: HostTime) -> None:
+        """Numbers go on one by one as long as there is a timeline; after the dark they count other beats."""
+        if grid.timeline is None:
+            self.anchor = None
+        if self._named is not None and at_ns >= self._named[1]:
+            self.anchor = None if grid.timeline is None else round(grid.timeline.beat_at(self._named[0]))
+            self._named = None
+
     def _take(self, event: Onset | Beat | BeatGrid, to_host: AffineMap) -> None:
         event = self._renumbered(event)
         at_ns = HostTime(to_host.forward(event.heard if isinstance(event, BeatGrid) else event.sample))
         if isinstance(event, BeatGrid):
             self.grid = event
             self.heard_ns = at_ns
+            self._find_named(event, at_ns)
         elif isinstance(event, Beat):
             self.committed.append(CommittedBeat(event, at_ns))
             self.total_committed += 1

@@ -39,6 +39,7 @@ class Helm:
         self._steer = steer
         self._lead_ms = settings.beat.lead_ms
         self._offset_ms = settings.node.offset_ms
+        self._bars = False  # somebody said downbeat: the conductor's anchor is a bar's first
         self._told: tuple[Timeline, HostTime] | None = None  # the beats as asked for last, in samples, and when
         self._show()
 
@@ -123,13 +124,15 @@ class Helm:
         if clock is None or grid is None:
             return None
         if self._told is not None and now - self._told[1] < SETTLED_NS:
-            return Tracked(self._told[0], clock.inverse(now))
+            return Tracked(self._told[0], clock.inverse(now), 0)
         if grid.timeline is None or self._conductor.timeline(now) is None:
             return None
         return Tracked(grid.timeline, clock.inverse(now), self._downbeat())
 
     def _downbeat(self) -> int | None:
-        """The number of a beat that is a bar's first, by the newest whose place in the bar is known."""
+        """The number of a beat that is a bar's first, by people's word, else by the newest whose place in the bar is known."""
+        if self._conductor.anchor is not None:
+            return self._conductor.anchor
         places = ((each.beat.index, each.beat.beat_in_bar) for each in reversed(self._conductor.committed))
         return next((index - place + 1 for index, place in places if place is not None), None)
 
@@ -138,10 +141,28 @@ class Helm:
             return None
         self._show()  # some words take the nudge back
         self._hand_over(steering)
+        self._anchor(word, steering, now)
         if steering.bpm is not None and steering.beat_at is not None:
             self._told = Timeline(60.0 * SAMPLE_RATE_HZ / steering.bpm, 0.0, steering.beat_at), now
         log.info("tempo", word=word, bpm=steering.bpm, bpm_min=steering.tempi.bpm_min, bpm_max=steering.tempi.bpm_max)
         return steering.bpm
+
+    def _anchor(self, word: str, steering: Steering, now: HostTime) -> None:
+        """Remember which beats a later `half` has to keep: those that were there before `double`, and the downbeat's."""
+        since = HostTime(now + SETTLED_NS)
+        match word:
+            case Word.DOWNBEAT:
+                self._bars = True
+                self._conductor.name(steering.downbeat_at, since)
+            case Word.DOUBLE:
+                self._conductor.name(steering.beat_at, since)
+            case Word.HALF:
+                self._conductor.name(steering.beat_at if self._bars else None, since)
+            case Word.LOCK:
+                pass  # beats and numbers stay
+            case _:
+                self._bars = False
+                self._conductor.name(None, since)
 
     def _hand_over(self, steering: Steering | None) -> None:
         if steering is not None:

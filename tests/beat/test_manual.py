@@ -49,6 +49,11 @@ def test_double_lets_every_beat_stay() -> None:
     assert said.beat_at == grid.timeline.time_at(40)
 
 
+def test_double_goes_by_the_downbeat_so_that_it_is_still_one_after_half() -> None:
+    grid = tracked(80.0, downbeat=37)
+    assert Manual(Tempi()).double(grid).beat_at == grid.timeline.time_at(41)
+
+
 def test_half_and_double_undo_each_other_whatever_held_before() -> None:
     manual = Manual(Tempi())
     manual.set_to(100.0, None)

@@ -71,6 +71,22 @@ def test_a_word_before_the_tracker_has_followed_the_last_one_is_of_what_was_aske
     assert scene.helm.say(Word.DOUBLE, late) == pytest.approx(240.0)  # this tracker never followed
 
 
+def test_after_double_half_keeps_the_beats_that_were_there_before_until_it_was_dark() -> None:
+    for dark in (False, True):
+        scene = Scene()
+        scene.helm.say(Word.DOUBLE, at(19.8))  # beat 40 was there before, at 20.0 s
+        for heard_s, lit in ((20.2, True), (20.6, True), (20.7, not dark), (20.8, True)):
+            # the tracker has followed: beat 41 at 20.25 s, and so on; what was there before has even numbers now
+            timeline = Timeline(PERIOD / 2.0, 40.0, 40.0 * PERIOD) if lit else None
+            lock = LockState.LOCKED if lit else LockState.UNLOCKED
+            grid = BeatGrid(SampleIndex(round(heard_s * SAMPLE_RATE_HZ)), lock, timeline, 44, 0.9, 0.5, -20.0)
+            scene.conductor.hear(Heard((grid,), TO_HOST, 0), at(heard_s + 0.05))
+        assert scene.conductor.anchor == (None if dark else 40)
+        scene.helm.say(Word.HALF, at(21.25))  # on a beat that came between
+        assert scene.handed[-1].beat_at == pytest.approx((42.5 if dark else 43.0) * PERIOD)
+        assert scene.conductor.anchor is None
+
+
 def test_taps_fall_on_the_samples_that_were_in_the_air() -> None:
     scene = Scene(lit=False)
     told = [scene.helm.tap(at(19.0 + 0.6 * k), at(21.0)) for k in range(5)]
