@@ -135,6 +135,7 @@ def test_fault_21_so_does_one_after_the_host_slept(scene: Scene) -> None:
     scene.hearing.steer(Steering(FAST))
     scene.one()
     scene.hearing.renew()
+    scene.until(lambda: len(scene.pipelines) == 2)
     scene.one()
     assert scene.blocks.renewed == 1
     assert told(scene.pipelines[1]) == [Steering(FAST)]
