@@ -63,6 +63,27 @@ class Timeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """Bars as a line of beat numbers, both ways.
+
+    Attributes:
+        beats: beats of a bar.
+        downbeat: the number of a beat that is a bar's first.
+    """
+
+    beats: int
+    downbeat: int
+
+    def place(self, index: int) -> int:
+        """Place in its bar of the beat with number `index`, 1 = downbeat."""
+        return (index - self.downbeat) % self.beats + 1
+
+    def shifted(self, count: int) -> "Bar":
+        """The same bars where every beat's number is `count` higher."""
+        return Bar(self.beats, self.downbeat + count)
+
+
+@dataclass(frozen=True, slots=True)
 class Onset:
     """A transient in the sound; not a beat.
 
@@ -90,6 +111,7 @@ class Beat:
         confidence: 0 to 1, how likely this beat is right.
         strength: 0 to 1, how hard it is hit, from the beats before it.
         beat_in_bar: 1 = downbeat; None while unknown.
+        bar_confidence: 0 to 1, how likely the likeliest place in the bar is right, be it told in `beat_in_bar` or not.
     """
 
     index: int
@@ -99,6 +121,7 @@ class Beat:
     confidence: float
     strength: float
     beat_in_bar: int | None
+    bar_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +136,7 @@ class BeatGrid:
         confidence: 0 to 1.
         strength: expected strength of the next beat, 0 to 1.
         level_dbfs: RMS of the last 0.1 s, dB against full scale; None before any sound or for digital silence.
+        bar: bars of the beats from `next_index` on; None while unknown.
     """
 
     heard: SampleIndex
@@ -122,6 +146,7 @@ class BeatGrid:
     confidence: float
     strength: float
     level_dbfs: float | None
+    bar: Bar | None = None
 
 
 @dataclass(frozen=True, slots=True)

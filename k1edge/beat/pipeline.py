@@ -12,6 +12,7 @@ from collections import deque
 import numpy as np
 
 from k1edge.audio.source import AudioBlock
+from k1edge.beat.bar import Bars
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
 from k1edge.beat.spectrum import HOP, WINDOW, Floats, Novelty, NoveltyDetector, Spectrum
@@ -80,6 +81,7 @@ class Pipeline:
         self._spectrum = Spectrum()
         self._novelty = NoveltyDetector(self._spectrum.bands)
         self._onsets = OnsetDetector()
+        self._bars = Bars(self._spectrum.bands)
         self._grid = Grid(self.lead_ms * 1e-3 * SAMPLE_RATE_HZ)
         self._gate = Gate()
         self._filled = 0
@@ -97,6 +99,8 @@ class Pipeline:
     def steer(self, steering: Steering) -> None:
         """Hold to what a person says, from the next hop on; its tempi stay through a `reset`. Beats that are committed stay where they are."""
         phase = None
+        if steering.downbeat_at is not None:
+            self._bars.tell(steering.downbeat_at)
         if steering.bpm is not None and steering.beat_at is not None:
             phase = self._grid.phase_of(steering.beat_at, self._hop_end, 60.0 * SAMPLE_RATE_HZ / steering.bpm)
             self._gate.vouch()
@@ -149,7 +153,7 @@ class Pipeline:
             events += [beat] if beat is not None else []
         self._lost_hops = 0
         level_db = self._level(hop)
-        novelty = self._hear(hop)
+        novelty = self._hear(hop, now)
         transient = self._onsets.process(hop, novelty or Novelty(0.0, 0.0, 0.0, 0.0))
         if transient is not None:
             attack = max(now - transient.age_samples, 0)
@@ -163,10 +167,11 @@ class Pipeline:
             events.append(self._publish(now, estimate, level_db))
         return events
 
-    def _hear(self, hop: Floats) -> Novelty | None:
+    def _hear(self, hop: Floats, now: int) -> Novelty | None:
         """The novelty of a hop; None while the spectrum still holds a cut."""
         bands = self._spectrum.process(hop)
         if self._refill == 0:
+            self._bars.hear(bands, now)
             return self._novelty.process(bands)
         self._refill -= 1
         self._novelty.resume(bands)
@@ -178,7 +183,7 @@ class Pipeline:
         estimate = self._estimate()
         promise = self._grid.step(at, estimate, follow=self._follow)
         self._gate.pass_over(self._filter.beat_chance(BET_HOPS))
-        return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
+        return self._take(promise, estimate, now), estimate
 
     def _track(self, novelty: Novelty, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
         evidence = self._evidence(novelty)
@@ -187,7 +192,7 @@ class Pipeline:
         promise = self._grid.step(now, estimate, follow=self._follow)
         self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate, level_db, beat=promise is not None)
         self._period_hops = estimate.period_frames
-        return (self._commit(promise, estimate, now) if promise is not None and self._lit else None), estimate
+        return self._take(promise, estimate, now), estimate
 
     def _estimate(self) -> Estimate:
         """What the filter holds to be true; while there is light, the beat stays in the place that a person gave it."""
@@ -212,6 +217,13 @@ class Pipeline:
             return Follow.SMOOTHLY
         return Follow.STEADILY if self._gate.state is LockState.HOLDING else Follow.FREELY
 
+    def _take(self, promise: Promise | None, estimate: Estimate, now: int) -> Beat | None:
+        """Count a promised beat in its bar, and commit it where there is light."""
+        if promise is None:
+            return None
+        self._bars.promise(promise.sample, promise.period, lit=self._lit)
+        return self._commit(promise, estimate, now) if self._lit else None
+
     def _commit(self, promise: Promise, estimate: Estimate, now: int) -> Beat | None:
         sample = round(promise.sample)
         if sample < self._last_beat + NEAREST:
@@ -221,6 +233,7 @@ class Pipeline:
             self._last_beat = sample
             return None
         sample = max(sample, now)
+        place = self._bars.place()
         beat = Beat(
             index=self._index,
             sample=SampleIndex(sample),
@@ -228,7 +241,8 @@ class Pipeline:
             bpm=min(300.0, max(30.0, 60.0 * SAMPLE_RATE_HZ / promise.period)),
             confidence=self._confidence(estimate),
             strength=self._grid.strength,
-            beat_in_bar=None,
+            beat_in_bar=place.beat_in_bar,
+            bar_confidence=place.confidence,
         )
         self._index += 1
         self._last_beat = sample
@@ -250,6 +264,7 @@ class Pipeline:
             confidence=self._confidence(estimate),
             strength=self._grid.strength,
             level_dbfs=level_db if level_db > -200.0 else None,
+            bar=self._bars.forecast(self._index) if self._lit else None,
         )
 
     def _level(self, hop: Floats) -> float:

@@ -1,5 +1,6 @@
 """What a person says, through the whole pipeline: tempo and place of the beat, at once and for as long as it shall hold."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -181,6 +182,10 @@ def test_auto_returns_to_the_tempo_of_the_music() -> None:
     assert np.median(np.diff(listening.told(18.0))) == pytest.approx(beat_s, rel=0.02)
 
 
+def placeless(beat: Beat) -> Beat:
+    return replace(beat, beat_in_bar=None, bar_confidence=0.0)
+
+
 def test_tempi_stay_through_a_reset_and_what_is_said_of_the_downbeat_touches_nothing_else() -> None:
     spoken, silent = Listening(house().samples), Listening(house().samples)
     for listening in (spoken, silent):
@@ -188,7 +193,7 @@ def test_tempi_stay_through_a_reset_and_what_is_said_of_the_downbeat_touches_not
     spoken.pipeline.steer(spoken.manual.downbeat(spoken.tracked()))
     for listening in (spoken, silent):
         listening.until(12.0)
-    assert spoken.beats == silent.beats
+    assert [placeless(beat) for beat in spoken.beats] == [placeless(beat) for beat in silent.beats]
     spoken.pipeline.steer(spoken.manual.set_to(62.0, spoken.tracked()))
     spoken.pipeline.reset()
     spoken.until(24.0)
