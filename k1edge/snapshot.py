@@ -45,6 +45,7 @@ class BeatStatus(_Frozen):
     beat_phase: float | None
     beat_index: int | None
     beat_in_bar: int | None
+    bar_confidence: float | None = None
     confidence: float
     committed: int
 
@@ -64,10 +65,9 @@ class NodeStatus(_Frozen):
     | unrecognised | no K1, mute, or not the pinned one; slow tries         | the same                                                       |
 
     `reason` says why it is not ready, with the cure, and begins with the health's name where one is given above.
-    `boot_reason` is why the node started last, `lost_frames` are gaps in its frame numbers, `stray_reports` its words on beats that had
-    ended (each end is told three times, so most are repeats). Counters are totals since the daemon started.
-    `kept_text` is the node's newest text that was no message (boot text, a panic dump, logs): printable, at most 1 KiB of UTF-8.
-    `unknown_replies` counts by kind what was not understood, `dropped` the writes given up because the node did not read.
+    `boot_reason` is why the node started last, `lost_frames` are gaps in its frame numbers, `stray_reports` its words on beats that had ended
+    (each end is told three times: most are repeats). Counters are totals since the daemon started. `kept_text` is its newest text that was no
+    message, printable, at most 1 KiB of UTF-8, `unknown_replies` what was not understood, by kind, `dropped` the writes that it did not read.
     """
 
     port: str

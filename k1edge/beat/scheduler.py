@@ -5,11 +5,12 @@ owned by the event loop.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from math import floor
 from typing import Final, Literal
 
-from k1edge.events import BeatPlan, PlannedBeat, Timeline
+from k1edge.events import Bar, BeatPlan, PlannedBeat, Timeline
 from k1edge.timebase import NS_PER_MS, NS_PER_S, HostTime
 
 
@@ -55,7 +56,13 @@ class Scheduler:
         return self._passed_id
 
     def update(
-        self, timeline: Timeline | None, committed: Sequence[PlannedBeat], next_index: int, strength: float, now: HostTime
+        self,
+        timeline: Timeline | None,
+        committed: Sequence[PlannedBeat],
+        next_index: int,
+        strength: float,
+        now: HostTime,
+        bar: Bar | None = None,
     ) -> BeatPlan | Literal[Keep.KEEP] | None:
         """Look at the grid as it is now.
 
@@ -65,6 +72,7 @@ class Scheduler:
             next_index: the first number not committed yet.
             strength: of the beats after the committed ones, 0 to 1.
             now: host time.
+            bar: places of the beats after the committed ones; None while unknown.
 
         Returns:
             A plan that replaces the last one, None = go dark from now on, KEEP = the last answer stands.
@@ -73,7 +81,8 @@ class Scheduler:
         if timeline is None:
             was, self._plan = self._plan, None
             return KEEP if was is None else None
-        beats = tuple(self._pick(timeline, committed, next_index, strength, now))
+        later = _Later(timeline, next_index, strength, bar)
+        beats = tuple(self._pick(later, committed, now))
         if not beats or (self._plan is not None and _same(self._plan.beats, beats, now)):
             return KEEP
         valid_until = HostTime(round(beats[-1].due_ns + timeline.period))
@@ -89,13 +98,11 @@ class Scheduler:
             if beat_id > self._passed_id:
                 self._passed_id, self._passed_ns = beat_id, due_ns
 
-    def _pick(
-        self, timeline: Timeline, committed: Sequence[PlannedBeat], next_index: int, strength: float, now: int
-    ) -> Iterator[PlannedBeat]:
+    def _pick(self, later: "_Later", committed: Sequence[PlannedBeat], now: int) -> Iterator[PlannedBeat]:
         last_ns = self._passed_ns
         count = 0
         told = {b.beat_id for b in self._plan.beats} if self._plan is not None else set()
-        for beat in self._candidates(timeline, committed, next_index, strength, now):
+        for beat in self._candidates(later, committed, now):
             if count == self._count or beat.due_ns > now + self._horizon_ns + (EDGE_NS if beat.beat_id in told else 0):
                 return
             if beat.due_ns <= now or beat.beat_id <= self._passed_id or (last_ns is not None and beat.due_ns < last_ns + REFRACTORY_NS):
@@ -104,22 +111,35 @@ class Scheduler:
             count += 1
             yield beat
 
-    def _candidates(
-        self, timeline: Timeline, committed: Sequence[PlannedBeat], next_index: int, strength: float, now: int
-    ) -> Iterator[PlannedBeat]:
+    def _candidates(self, later: "_Later", committed: Sequence[PlannedBeat], now: int) -> Iterator[PlannedBeat]:
         """Committed beats, then the timeline's for ever; offset applied."""
         for beat in committed:
             yield PlannedBeat(beat.beat_id, HostTime(beat.due_ns + self.offset_ns), beat.strength, beat.beat_in_bar)
-        number = max(next_index, floor(timeline.beat_at(now - self.offset_ns)))
+        number = max(later.next_index, floor(later.timeline.beat_at(now - self.offset_ns)))
         while True:
-            yield PlannedBeat(number, HostTime(round(timeline.time_at(number)) + self.offset_ns), strength, None)
+            due_ns = HostTime(round(later.timeline.time_at(number)) + self.offset_ns)
+            yield PlannedBeat(number, due_ns, later.strength, None if later.bar is None else later.bar.place(number))
             number += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """The beats after the committed ones, as in `Scheduler.update`."""
+
+    timeline: Timeline
+    next_index: int
+    strength: float
+    bar: Bar | None
 
 
 def _same(old: Sequence[PlannedBeat], new: Sequence[PlannedBeat], now: int) -> bool:
     """Whether the last plan already says all of `new`, and nothing to come that `new` does not say."""
-    told = {b.beat_id: b.due_ns for b in old}
-    if any(b.beat_id not in told or abs(told[b.beat_id] - b.due_ns) > MOVED_NS for b in new):
+    told = {b.beat_id: b for b in old}
+    if any(b.beat_id not in told or _differ(told[b.beat_id], b) for b in new):
         return False
     said = {b.beat_id for b in new}
     return all(b.beat_id in said or b.due_ns <= now for b in old)
+
+
+def _differ(told: PlannedBeat, beat: PlannedBeat) -> bool:
+    return abs(told.due_ns - beat.due_ns) > MOVED_NS or told.beat_in_bar != beat.beat_in_bar

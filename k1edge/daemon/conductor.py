@@ -66,7 +66,7 @@ class Conductor:
         if self.grid is None or timeline is None:
             return self.scheduler.update(None, (), 0, 0.0, now)
         ahead = tuple(PlannedBeat(c.beat.index, c.at_ns, c.beat.strength, c.beat.beat_in_bar) for c in self.committed)
-        return self.scheduler.update(timeline, ahead, self.grid.next_index, self.grid.strength, now)
+        return self.scheduler.update(timeline, ahead, self.grid.next_index, self.grid.strength, now, self.grid.bar)
 
     def forget(self) -> None:
         """Drop the grid and every beat: the music went on while the host slept."""
@@ -108,7 +108,8 @@ class Conductor:
                 self._shift = max(self._shift, self.scheduler.spent_id + 1 - event.next_index)
                 return replace(event, next_index=event.next_index + self._shift)
             timeline = replace(event.timeline, beat_origin=event.timeline.beat_origin + self._shift)
-            return replace(event, timeline=timeline, next_index=event.next_index + self._shift)
+            bar = None if event.bar is None else event.bar.shifted(self._shift)
+            return replace(event, timeline=timeline, next_index=event.next_index + self._shift, bar=bar)
         return replace(event, index=event.index + self._shift) if isinstance(event, Beat) else event
 
     def _find_named(self, grid: BeatGrid, at_ns: HostTime) -> None:

@@ -142,6 +142,7 @@ def _beat(conductor: Conductor, now: HostTime) -> BeatStatus:
         beat_phase=None if timeline is None else timeline.phase_at(now),
         beat_index=None if last is None else last.beat.index,
         beat_in_bar=None if last is None else last.beat.beat_in_bar,
+        bar_confidence=None if last is None else last.beat.bar_confidence,
         confidence=conductor.grid.confidence if conductor.grid is not None and lock is not LockState.UNLOCKED else 0.0,
         committed=conductor.total_committed,
     )

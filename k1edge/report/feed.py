@@ -72,6 +72,7 @@ class Feed:
                 due_monotonic_ns=due,
                 beat_index=beat.index,
                 beat_in_bar=beat.beat_in_bar,
+                bar_confidence=beat.bar_confidence,
                 bpm=beat.bpm,
                 confidence=beat.confidence,
                 strength=beat.strength,

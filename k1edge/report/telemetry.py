@@ -51,6 +51,7 @@ class BeatMessage(_Message):
     due_monotonic_ns: int
     beat_index: int
     beat_in_bar: int | None
+    bar_confidence: float | None = None
     bpm: float
     confidence: float
     strength: float
@@ -112,6 +113,7 @@ class TelemetryMessage(_Message):
     beat_phase: float | None
     beat_index: int | None
     beat_in_bar: int | None
+    bar_confidence: float | None = None
     confidence: float
     tempo: TempoStatus | None = None
     drift: DriftStatus
@@ -155,6 +157,7 @@ def telemetry_of(snapshot: Snapshot, seq: int, wall_ns: int, signs: HostSigns) -
         beat_phase=beat.beat_phase,
         beat_index=beat.beat_index,
         beat_in_bar=beat.beat_in_bar,
+        bar_confidence=beat.bar_confidence,
         confidence=beat.confidence,
         tempo=snapshot.tempo,
         drift=snapshot.drift,

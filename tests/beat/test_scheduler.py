@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from k1edge.beat.scheduler import EDGE_NS, KEEP, MOVED_NS, REFRACTORY_NS, Scheduler
-from k1edge.events import BeatPlan, PlannedBeat, Timeline
+from k1edge.events import Bar, BeatPlan, PlannedBeat, Timeline
 
 MS = 1_000_000
 PERIOD = 500 * MS
@@ -31,6 +31,16 @@ def test_committed_beats_stand_where_they_were_committed_and_keep_their_number()
         (8, 1700 * MS, 0.5, None),
         (9, 2200 * MS, 0.5, None),
     ]
+
+
+def test_places_in_the_bar_go_on_beyond_the_committed_beats_and_news_of_them_is_a_new_plan() -> None:
+    scheduler = Scheduler()
+    committed = (PlannedBeat(7, 1200 * MS, 0.9, 3),)
+    plan = scheduler.update(line(number=8, at=1700 * MS), committed, 8, 0.5, 1000 * MS, Bar(3, 5))
+    assert [(b.beat_id, b.beat_in_bar) for b in plan.beats] == [(7, 3), (8, 1), (9, 2)]
+    assert scheduler.update(line(number=8, at=1700 * MS), committed, 8, 0.5, 1010 * MS, Bar(3, 8)) is KEEP
+    unsure = scheduler.update(line(number=8, at=1700 * MS), committed, 8, 0.5, 1020 * MS)
+    assert [b.beat_in_bar for b in unsure.beats] == [3, None, None]
 
 
 @pytest.mark.parametrize("offset_ms", [-80, 35])

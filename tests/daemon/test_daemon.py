@@ -100,6 +100,7 @@ def test_status_tells_what_is_and_stop_ends_in_order(settings: Settings, tmp_pat
             "beat_phase": None,
             "beat_index": None,
             "beat_in_bar": None,
+            "bar_confidence": None,
             "confidence": 0.0,
             "committed": 0,
         }

@@ -30,7 +30,9 @@ from tests.report.scene import ALERT, SNAPSHOT
 
 SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "telemetry.schema.json"
 
-BEAT = Beat(index=7, sample=SampleIndex(1), heard=SampleIndex(0), bpm=120.0, confidence=0.9, strength=0.5, beat_in_bar=1)
+BEAT = Beat(
+    index=7, sample=SampleIndex(1), heard=SampleIndex(0), bpm=120.0, confidence=0.9, strength=0.5, beat_in_bar=1, bar_confidence=0.8
+)
 
 
 def every_kind() -> list[Message]:
@@ -170,4 +172,4 @@ def test_a_beat_is_told_ahead_of_its_time() -> None:
     beat = next(message for message in every_kind() if isinstance(message, BeatMessage))
     assert beat.due_monotonic_ns - beat.monotonic_ns == 100_000_000
     assert beat.due_wall_ms - beat.wall_ms == pytest.approx(100.0)
-    assert (beat.beat_index, beat.beat_in_bar, beat.offset_ms) == (7, 1, -5.0)
+    assert (beat.beat_index, beat.beat_in_bar, beat.bar_confidence, beat.offset_ms) == (7, 1, 0.8, -5.0)
