@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BENCHES := beats cost clock lan board link
 
-.PHONY: demo test lint check c-library agreement fuzz system-test system-packages bench telemetry-schema clean help
+.PHONY: demo test lint check c-library agreement fuzz system-test system-packages bench train telemetry-schema clean help
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -19,6 +19,10 @@ $(VENV)/.main: pyproject.toml
 
 $(VENV)/.dev: $(VENV)/.main
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.train: $(VENV)/.main
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[train]'
 	@touch $@
 
 demo: $(VENV)/.main ## a song, the whole daemon and a virtual node; no hardware needed
@@ -54,6 +58,11 @@ bench: $(addprefix bench-,$(BENCHES)) ## every benchmark: figures as JSON lines,
 
 bench-%: $(VENV)/.dev ## one of them: bench-beats, bench-cost, bench-clock, bench-lan, bench-board (ARGS=60 for 60 s of it)
 	-@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.$* $(ARGS)
+
+train: ## the weights of the network anew, MIDI=DIR FREE=DIR OUT=DIR: some hours (docs/training.md)
+	@[ -n "$(MIDI)" ] && [ -n "$(FREE)" ] && [ -n "$(OUT)" ] || { echo "make train MIDI=DIR FREE=DIR OUT=DIR; docs/training.md says what they hold" >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(VENV)/.train
+	$(BIN)/python -m tests.train --midi "$(MIDI)" --free "$(FREE)" --out "$(OUT)" $(ARGS)
 
 agreement: $(VENV)/.dev ## C and Python node side by side, then Python and C over a pty: 100,000 exchanges each
 	$(BIN)/python -m tests.firmware_bridge.agreement

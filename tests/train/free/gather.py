@@ -4,8 +4,8 @@
 
 Downloads into FOLDER/raw, writes FOLDER/corpus with manifest.jsonl, a line a span. Beats come from where they are written down (tracker
 modules' rows, Frets on Fire charts) or from `label`, which keeps only what it is sure of. A source that is done is not done again. DIR holds
-bare git snapshots as OWNER+NAME/repo, to be used instead of GitHub. Needs apt-get, dpkg-deb, git and libopenmpt (Debian: libopenmpt0); some
-hours on one core. Deterministic for given package versions.
+bare git snapshots as OWNER+NAME/repo, to be used instead of GitHub. Needs apt-get, dpkg-deb, git and libopenmpt (Debian: libopenmpt0);
+some GB of downloads, an hour or more on one core. Deterministic for given package versions.
 """
 
 import argparse

@@ -1,0 +1,100 @@
+"""Make the weights of `k1edge.beat.activation` anew: `make train MIDI=DIR FREE=DIR OUT=DIR`. All steps in order; what exists is not made again.
+
+MIDI holds `pop909` and `groove` as docs/training.md says. Free recordings are gathered into FREE (3.5 GB), corpora and weights go to OUT
+(2 GB): OUT/activation.npz is what the package holds. Some hours on one core.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from ctypes.util import find_library
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.train import kits
+from tests.train.fluid import FONTS
+
+PARTS: dict[str, Callable[[], object]] = {
+    "fluid-soundfont-gm": FONTS["fluid"].exists,
+    "musescore-general-soundfont": FONTS["musescore"].exists,
+    "timgm6mb-soundfont": FONTS["timgm"].exists,
+    "opl3-soundfont": FONTS["opl3"].exists,
+    "hydrogen-drumkits": kits.ROOT.exists,
+    "libfluidsynth3": lambda: find_library("fluidsynth"),
+    "libopenmpt0": lambda: find_library("openmpt"),
+    "espeak-ng": lambda: shutil.which("espeak-ng"),
+    "git": lambda: shutil.which("git"),
+    "apt": lambda: shutil.which("apt-get"),
+    "dpkg": lambda: shutil.which("dpkg-deb"),
+}
+"""Debian packages, and how to see that one is there."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One run of `fit`: the share of each corpus, and how long and fast to learn."""
+
+    shares: dict[str, float]
+    steps: int
+    rate: float
+    seed: int
+
+
+FITS = {
+    "first": Fit({"rendered": 0.32, "recordings": 0.63, "no_beat": 0.05}, 1800, 2e-3, 0),
+    "activation": Fit({"rendered": 0.27, "recordings": 0.60, "no_beat": 0.13}, 2400, 1.5e-3, 3),
+}
+"""As the shipped weights were made: the second goes on from the first, with more of what has no beat."""
+
+DENSE, UNITS = "32", ("80", "32")
+
+
+def main() -> None:
+    """Check what is there, then every step."""
+    parser = argparse.ArgumentParser(prog="make train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--midi", type=Path, required=True)
+    parser.add_argument("--free", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--pieces", type=int, default=800, help="to render, each in two mixes")
+    args = parser.parse_args()
+    missing = [package for package, there in PARTS.items() if not there()]
+    if missing:
+        parser.error(f"missing Debian packages: apt install {' '.join(missing)}")
+    for name in ("pop909", "groove/info.csv"):
+        if not (args.midi / name).exists():
+            parser.error(f"{args.midi / name} is not there; docs/training.md says where it comes from")
+    args.out.mkdir(parents=True, exist_ok=True)
+    step(1, "rendered music", "corpus", args.out / "rendered", "--midi", args.midi, "--pieces", args.pieces)
+    if not (args.free / "corpus" / "manifest.jsonl").exists():
+        step(2, "free recordings, and where their beats are", "free.gather", args.free)
+    step(3, "recordings into a corpus", "recordings", args.out / "recordings", args.free / "corpus")
+    step(4, "what has no beat", "silence", args.out / "no_beat")
+    for number, name in enumerate(FITS, 5):
+        fit(number, name, args.out)
+    sys.stderr.write(f"{args.out / 'activation.npz'} is done; copied to k1edge/beat/ it is in use\n")
+
+
+def step(number: int, about: str, module: str, *arguments: object) -> None:
+    """Run one of this folder's programs to its end."""
+    sys.stderr.write(f"\n{number}/6 {about}\n")
+    done = subprocess.run([sys.executable, "-m", f"tests.train.{module}", *map(str, arguments)], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def fit(number: int, name: str, out: Path) -> None:
+    """One fit, from the weights of the one before; its file has its name only when it is done."""
+    weights, part, plan = out / f"{name}.npz", out / f"{name}.part.npz", FITS[name]
+    if weights.exists():
+        return
+    corpora = [f"{out / corpus}:{share}" for corpus, share in plan.shares.items()]
+    how = ["--steps", plan.steps, "--rate", plan.rate, "--seed", plan.seed, "--dense", DENSE, "--units", *UNITS]
+    before = [] if name == "first" else ["--begin", out / "first.npz"]
+    step(number, f"fit, {plan.steps} steps", "fit", *corpora, "--out", part, *how, *before)
+    part.replace(weights)
+
+
+if __name__ == "__main__":
+    main()
