@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from k1edge.audio import synth
 from k1edge.audio.source import AudioBlock
-from k1edge.beat.bar import MISSED, PLACES, SURE, BarFilter, Bars, Recurrence, Usual
+from k1edge.beat.bar import MISSED, PLACES, STILL_SURE, SURE, BarFilter, Bars, Recurrence, Usual
 from k1edge.beat.pipeline import Event, Pipeline
 from k1edge.beat.spectrum import HOP, Spectrum
 from k1edge.beat.steering import Steering
@@ -75,13 +75,13 @@ def judged(music: synth.Song, told: Sequence[tuple[float, int | None]]) -> tuple
     return len(known) / len(places), float(np.mean(known)) if known else 0.0
 
 
-@pytest.mark.parametrize(("name", "told"), [("rock", 0.7), ("waltz", 0.6), ("house", 0.4), ("bossa", 0.7), ("dnb", 0.6), ("swing", 0.0)])
+@pytest.mark.parametrize(("name", "told"), [("rock", 0.7), ("waltz", 0.6), ("house", 0.05), ("bossa", 0.7), ("dnb", 0.7), ("swing", 0.3)])
 def test_made_up_songs_get_the_right_places(name: str, told: float) -> None:
-    music = song(name)
+    music = song(name, 60.0)
     places = Room(music.samples).places(music.beats_s.tolist(), float(np.median(np.diff(music.beats_s))))
     share, right = judged(music, list(zip(music.beats_s.tolist(), places, strict=True)))
     assert share >= told
-    assert right >= 0.97 or share == 0.0
+    assert right >= 0.97
 
 
 def click_track(bpm: float, seconds: float = 40.0) -> NDArray[np.float32]:
@@ -114,7 +114,8 @@ def test_through_the_pipeline_the_places_are_right_and_known_ahead_of_the_beat()
     share, right = judged(music, [(beat.sample / S, beat.beat_in_bar) for beat in beats])
     assert share > 0.6
     assert right > 0.97
-    assert all((beat.beat_in_bar is not None) == (beat.bar_confidence >= SURE) for beat in beats)
+    assert all(beat.bar_confidence >= STILL_SURE for beat in beats if beat.beat_in_bar is not None)
+    assert all(beat.beat_in_bar is not None for beat in beats if beat.bar_confidence >= SURE)
     by_index = {beat.index: beat for beat in beats}
     grids = [event for event in events if isinstance(event, BeatGrid) and event.bar is not None]
     assert len(grids) > 100
