@@ -4,14 +4,14 @@
     make bench-beats ARGS='--data DIR --plots docs'     a folder of annotated sound as well, and pictures
 
 A folder holds `manifest.jsonl`, a line a track: id, audio, beats (paths within the folder; beats: one time in s a line), span, duration,
-kind, dataset; and, where others were run, `peers/<name>/<id>.txt` with `<beat> <announced>` a line.
+kind, dataset, and downbeats (times in s) where they are known; and, where others were run, `peers/<name>/<id>.txt` with `<beat> <announced>` a line.
 """
 
 import argparse
 from pathlib import Path
 
 from k1edge.audio import synth
-from tests.bench import beats_annotated, beats_changes, beats_own, beats_plots
+from tests.bench import beats_annotated, beats_bars, beats_changes, beats_own, beats_plots
 from tests.bench.beats_hearing import Clockwork
 from tests.bench.beats_scenes import synthesised
 from tests.bench.figures import Figures
@@ -48,6 +48,8 @@ def own(figures: Figures, clockwork: Clockwork, pictures: beats_plots.Pictures, 
     clockwork.stage("synthesised songs")
     names = sorted(synth.PRESETS)[:: 4 if quick else 1]
     pictures.reliability["synthesised"] = beats_own.songs(figures, names)
+    clockwork.stage("bars")
+    beats_bars.own(figures, names)
     clockwork.stage("what is no music")
     beats_own.not_music(figures, quick=quick)
     styles = list(synth.STYLES)[:: 4 if quick else 1]

@@ -13,7 +13,7 @@ import numpy as np
 import soundfile
 
 from k1edge.audio.resample import Resampler
-from tests.bench import beats_changes, beats_own
+from tests.bench import beats_bars, beats_changes, beats_own
 from tests.bench.beats_hearing import Clockwork, Heard, Samples, hear
 from tests.bench.beats_measures import Score, score
 from tests.bench.beats_plots import Pictures
@@ -108,10 +108,20 @@ def measure(figures: Figures, clockwork: Clockwork, pictures: Pictures, folder: 
             told = [(_annotated(track), heards[track.line["id"]]) for track in members]
             bins = beats_own.quality(figures, f"{folder.name}_{group}", told)
             pictures.reliability[f"{folder.name}, {group}"] = bins
+            bars(figures, f"{folder.name}_{group}", members, heards)
     cost = [heard.cpu_s / heard.seconds for heard in heards.values()]
     figures.add(f"{folder.name}_cpu_s_per_audio_s", statistics.median(cost), at_most=0.012, note=f"median of {len(cost)} tracks")
     if recorded:
         happenings(figures, clockwork, pictures, folder.name, recorded)
+
+
+def bars(figures: Figures, name: str, members: Sequence[Track], heards: dict[str, Heard]) -> None:
+    """Places in the bar, of the tracks with annotated downbeats: by the tracker, and with the true beats given."""
+    known = [(track, beats_bars.counted(track.truth, track.line["downbeats"])) for track in members if track.line.get("downbeats")]
+    tracked = [beats_bars.judged(truth, beats_bars.of(heards[track.line["id"]])) for track, truth in known]
+    beats_bars.figures_of(figures, f"{name}_tracked", tracked, at_least=0.9)
+    given = (beats_bars.judged(truth, beats_bars.given(track.samples(), track.truth)) for track, truth in known)
+    beats_bars.figures_of(figures, f"{name}_given", given, at_least=0.9)
 
 
 def happenings(figures: Figures, clockwork: Clockwork, pictures: Pictures, name: str, recorded: Sequence[Track]) -> None:
