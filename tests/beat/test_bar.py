@@ -144,6 +144,17 @@ def test_another_epoch_is_a_fresh_start() -> None:
     assert [(beat.beat_in_bar, beat.bar_confidence) for beat in again] == [(beat.beat_in_bar, beat.bar_confidence) for beat in first]
 
 
+def test_a_short_gap_in_the_sound_leaves_the_count() -> None:
+    music, pipeline, cut = song("rock", 60.0), Pipeline(), 40 * S
+    beats = beats_of(push(music.samples[:cut], pipeline))
+    assert beats[-1].beat_in_bar is not None
+    lost = int(0.3 * S)
+    after = beats_of(push(music.samples[cut + lost :], pipeline, start=cut + lost, epoch=1))
+    share, right = judged(music, [(beat.sample / S, beat.beat_in_bar) for beat in after[:-1]])
+    assert share > 0.9
+    assert right == 1.0
+
+
 def test_a_bar_goes_on_across_beats_left_out_and_not_across_half_a_beat() -> None:
     music = song("rock")
     beats_s, period_s = music.beats_s.tolist(), float(np.median(np.diff(music.beats_s)))
