@@ -53,7 +53,7 @@ LICENCES = {
     ),
     **dict.fromkeys(("enigma-data", "tuxtype-data", "wesnoth-1.16-music"), "GPL-2"),
     "fillets-ng-data": "public domain", "freedink-data": "GPL-3+, CC-BY-3.0 or CC-BY-SA-3.0 (by file)", "fretsonfire-songs-muldjord": "CC-BY-SA-3.0 (El Senator)",
-    "fretsonfire-songs-sectoid": "MIT (Carlos Viola Iborra)", "glob2-data": "GPL-3", "openclonk-data": "CC-BY-3.0 or CC-BY-SA-3.0 (by file)",
-    "pink-pony-data": "CC-BY-SA-3.0 or CC-BY-3.0 (by file)", "singularity-music": "CC-BY-SA-3.0 (Max McCracken)",
+    "fretsonfire-songs-sectoid": "MIT (Carlos Viola Iborra)", "glob2-data": "GPL-3", "openclonk-data": "CC-BY-3.0 or CC0 (by file; Martin Strohmeier)",
+    "pink-pony-data": "CC-BY-SA-3.0 (Renich)", "singularity-music": "CC-BY-SA-3.0 (Max McCracken)",
 }  # fmt: skip
 """As read by hand, of packages whose copyright file is prose."""
