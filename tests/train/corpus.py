@@ -16,7 +16,7 @@ from k1edge.timebase import SAMPLE_RATE_HZ
 from tests.train import band
 from tests.train.bands import GAIN, bands_of, keep
 
-__all__ = ["GAIN", "bands_of"]  # for those who read a corpus
+__all__ = ["GAIN", "bands_of"]  # who reads a corpus looks for them here
 
 MIXES = 2
 """Of each piece: to render is dear, to mix is cheap."""

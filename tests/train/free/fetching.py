@@ -40,7 +40,7 @@ def fetch(source: str, folder: Path, mirror: Path | None) -> None:
 def unpack(package: str, folder: Path) -> None:
     """Download a package; keep its music, charts and copyright file."""
     with tempfile.TemporaryDirectory() as scratch:
-        subprocess.run(["apt-get", "download", package], cwd=scratch, check=True, capture_output=True)
+        subprocess.run(["apt-get", "download", package], cwd=scratch, check=True, capture_output=True, text=True)
         archive = next(Path(scratch).glob("*.deb"))
         with (
             subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=subprocess.PIPE) as pipe,

@@ -45,7 +45,7 @@ def main() -> None:
             try:
                 found, marks = gathered(source, args.folder, args.mirror, seen)
             except subprocess.CalledProcessError as error:
-                sys.stderr.write(f"left out: {source}: {error.stderr or error}\n")
+                sys.stderr.write(f"left out: {source}: {(error.stderr or str(error)).strip()}\n")
                 continue
             done.write_text(json.dumps({"lines": found, "marks": sorted(marks)}))
         kept = json.loads(done.read_text())

@@ -135,8 +135,8 @@ def steadiness(sound: Sound, stretch: Stretch, best: Reading) -> float:
 
 
 def tracked(samples: NDArray[np.float32], start: float, end: float) -> Floats:
-    """What k1edge's causal tracker takes for beats (s) in a span, once it has had time to lock."""
-    pipeline, first = Pipeline(), int(start * SAMPLE_RATE_HZ)
+    """What k1edge's causal tracker takes for beats (s) in a span, once it has had time to lock; not asked of the network, which learns from this."""
+    pipeline, first = Pipeline(way="flux"), int(start * SAMPLE_RATE_HZ)
     last = int(min(end, start + OPINION_S) * SAMPLE_RATE_HZ)
     events = [
         event
