@@ -40,6 +40,9 @@ DELAY_HOPS = 420.0 / HOP + 1.0
 AROUND = 1.0 / 8.0
 """Half the width of a slot, in beats: beat and half beat, and the quarters between them in neither."""
 
+FAINT = 0.03
+"""Size of a chord that is none: what is left between clicks reaches 0.01, chords of music begin at 0.07, and are 0.5 to 4 as a rule."""
+
 TONE_FROM = 0.1
 """Of a beat, and a hop more: where the attack is over and the tone is heard."""
 
@@ -133,6 +136,6 @@ class Listener:
 
 
 def _distance(a: Features, b: Features) -> float:
-    """Sine of half the angle between two spectra, up to a factor: 0 for the same chord at any loudness, 1 for nothing in common."""
-    size = float(np.sqrt((a @ a) * (b @ b)))
-    return float(np.sqrt(max(0.0, 1.0 - float(a @ b) / size))) if size > 0.0 else 0.0
+    """Sine of half the angle between two spectra, up to a factor: 0 for the same chord at any loudness, 1 for nothing in common; 0 if faint."""
+    size = float(np.sqrt((a @ a + FAINT**2) * (b @ b + FAINT**2)))
+    return float(np.sqrt(max(0.0, 1.0 - (float(a @ b) + FAINT**2) / size)))

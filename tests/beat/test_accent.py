@@ -10,7 +10,7 @@ from k1edge.timebase import SAMPLE_RATE_HZ
 S = SAMPLE_RATE_HZ
 GOLDEN = (
     0.2962, 0.3826, 0.1044, 0.0046, 0.0045, 0.1106, 0.0475, 0.0028, 0.0008, 0.0028,
-    0.4326, 0.1884, 0.2634, 0.3005, 0.1235, 0.1151, 0.0317, 0.0140,
+    0.4319, 0.1896, 0.2633, 0.3005, 0.1235, 0.1151, 0.0317, 0.0140,
 )  # fmt: skip
 """The thirteenth beat of a rock song: bass drum, and a new chord."""
 
