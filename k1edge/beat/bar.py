@@ -197,6 +197,7 @@ class Bars:
         self._heard = 0  # number of the beat that the filter's belief is about
         self._period = 0.0
         self._place = Place(None, 0.0)
+        self._next: tuple[int, int] | None = None  # metre and place of the beat after the newest, kept: it is asked for with every grid
 
     def hear(self, bands: Floats, now: int) -> None:
         """Take the bands, shape (71,), of the hop that ends at sample `now`; a hop left out is a gap."""
@@ -215,12 +216,14 @@ class Bars:
             self._weigh(*self._beats)
         self._beats.append((number + (steps or 0), sample))
         self._place = self._settle()
+        self._next = self._foretell()
 
     def tell(self, sample: float) -> None:
         """A person says: on the beat at `sample`, past or to come, a bar begins."""
         if self._beats:
             number, last = self._beats[-1]
             self._filter.tell(self._heard - number - round((sample - last) / self._period))
+            self._next = self._foretell()
 
     def place(self) -> Place:
         """Where the newest promised beat is."""
@@ -228,10 +231,13 @@ class Bars:
 
     def forecast(self, index: int) -> Bar | None:
         """Bars of the beats to come, the next to be promised being number `index`; None where that is not sure enough."""
+        return None if self._next is None else Bar(self._next[0], index - self._next[1] + 1)
+
+    def _foretell(self) -> tuple[int, int] | None:
         chances = self._ahead(1)
         best = int(chances.argmax())
         metre, place = PLACES[best]
-        return Bar(metre, index - place + 1) if chances[best] >= self._least(place) else None
+        return (metre, place) if chances[best] >= self._least(place) else None
 
     def _settle(self) -> Place:
         chances = self._ahead(0) @ OF_PLACE
