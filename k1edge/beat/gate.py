@@ -10,6 +10,7 @@ Owned by the thread that pushes the pipeline. Counts in hops.
 
 from collections import deque
 from math import exp, log
+from typing import NamedTuple
 
 from k1edge.beat.spectrum import FRAME_RATE_HZ
 from k1edge.beat.tracker import BEAT_WINDOW, Estimate
@@ -27,17 +28,37 @@ MOST_A_HOP = 0.4
 FORGET_S = 8.0
 """Four bars at 120 bpm decide."""
 
-LOCK_AT = 4.6
-"""Support that opens the gate at once. Largest seen in a dozen minutes each: white 0.1, pink 0.4, applause-like 2.7, speech-like 3.7, babble 4.1."""
 
-STEADY_AT = 3.2
-"""Support that opens it to a tempo that has not jumped for `STEADY_S`: of those minutes only babble came so far, 2 in 12.
+class Demands(NamedTuple):
+    """What opens the gate.
 
-Of 60 other minutes of speech-like sound 3 did. At 4.0 not even babble does, but F@0 on 136 songs is 0.869, not 0.874, and the lock 1 s later.
-"""
+    Attributes:
+        at_once: support that opens it whatever the tempo did.
+        steady: support that opens it to a tempo that has not jumped for `steady_s`.
+        steady_s: seconds.
+        sure: tempo mass.
+    """
 
-STEADY_S = 2.0
-"""At 1.5 s one minute of speech in 16 opened it; at 2.5 s music locked 0.2 s later (median), for nothing."""
+    at_once: float
+    steady: float
+    steady_s: float
+    sure: float
+
+    def towards(self, other: "Demands", share: float) -> "Demands":
+        """Between these and `other`, share 0 to 1."""
+        return Demands(*(mine + share * (theirs - mine) for mine, theirs in zip(self, other, strict=True)))
+
+
+DEAF = Demands(4.6, 3.2, 2.0, 0.6)
+"""Where nobody listens to what it sounds like. Largest support of a dozen minutes each: white noise 0.1, pink 0.4, applause 2.7, speech 3.7, babble 4.1."""
+
+UNLIKE_MUSIC = Demands(8.0, 7.0, 2.0, 0.6)
+LIKE_MUSIC = Demands(0.6, 0.4, 0.3, 0.5)
+"""Where the network hears no beat in it (speech, applause), next to nothing opens the gate; where it does, a bar of won bets is enough."""
+
+UNCLEAR_AT = 0.47
+CLEAR_AT = 0.62
+"""`Evidence.clarity` of the two: 95 % of the time music has 0.4 and more, speech less than 0.55."""
 
 JUMP = 0.05
 """A tempo that changes by more within one hop has jumped: another hypothesis leads."""
@@ -55,9 +76,8 @@ LEAST = -3.0
 VOUCHED = 6.0
 """Support that a person's word is worth: ten seconds of nothing in particular, two bars of contradiction."""
 
-SURE_AT = 0.6
 DOUBT_AT = 0.3
-"""Tempo mass that opens, and that keeps."""
+"""Tempo mass that keeps it open."""
 
 HOLD_BEATS = 8
 """Two bars of four without evidence, then dark."""
@@ -83,7 +103,9 @@ class Gate:
         self._period = 1.0  # of the filter's leading tempo, frames
         self._steady_hops = 0
 
-    def step(self, evidence: float | None, bet: float, estimate: Estimate, level_db: float, *, beat: bool) -> LockState:
+    def step(
+        self, evidence: float | None, bet: float, estimate: Estimate, level_db: float, *, beat: bool, clarity: float | None = None
+    ) -> LockState:
         """Take one hop.
 
         Args:
@@ -92,6 +114,7 @@ class Gate:
             estimate: what the filter holds to be true.
             level_db: RMS of late, dB against full scale.
             beat: whether a beat was promised in this hop.
+            clarity: how clearly beats are heard of late (`Evidence.clarity`); None = nobody can tell.
         """
         self._bets.append(bet)
         forecast = self._bets.popleft()
@@ -103,7 +126,11 @@ class Gate:
         self._period = estimate.period_frames
         self._steady_hops = 0 if jumped else self._steady_hops + 1
         self._quiet_hops = self._quiet_hops + 1 if level_db < SILENCE_DB else 0
-        self._decide(estimate.mass, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
+        demands = DEAF
+        if clarity is not None:
+            share = min(1.0, max(0.0, (clarity - UNCLEAR_AT) / (CLEAR_AT - UNCLEAR_AT)))
+            demands = UNLIKE_MUSIC.towards(LIKE_MUSIC, share)
+        self._decide(estimate.mass, demands, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
         return self.state
 
     def vouch(self) -> None:
@@ -116,11 +143,11 @@ class Gate:
         self._bets.append(bet)
         self._bets.popleft()
 
-    def _decide(self, mass: float, *, heard: bool, beat: bool) -> None:
-        steady = self._steady_hops >= STEADY_S * FRAME_RATE_HZ
+    def _decide(self, mass: float, demands: Demands, *, heard: bool, beat: bool) -> None:
+        steady = self._steady_hops >= demands.steady_s * FRAME_RATE_HZ
         if self._quiet_hops > DEAD_S * FRAME_RATE_HZ or self.support < DROP_AT:
             self._close()
-        elif heard and self.support >= (STEADY_AT if steady else LOCK_AT) and mass >= SURE_AT:
+        elif heard and self.support >= (demands.steady if steady else demands.at_once) and mass >= demands.sure:
             self.state = LockState.LOCKED
         elif self.state is LockState.LOCKED:
             if not heard or self.support < KEEP_AT or mass < DOUBT_AT:
@@ -129,11 +156,11 @@ class Gate:
             self._held_beats += beat
             if self._held_beats > HOLD_BEATS:
                 self._close()
-            elif heard and self.support >= KEEP_AT and mass >= SURE_AT:
+            elif heard and self.support >= KEEP_AT and mass >= demands.sure:
                 self.state = LockState.LOCKED
         else:
             least = KEEP_AT if self.state is LockState.UNLOCKED else 0.0
-            hopeful = heard and mass >= SURE_AT and self.support >= least
+            hopeful = heard and mass >= demands.sure and self.support >= least
             self.state = LockState.LOCKING if hopeful else LockState.UNLOCKED
 
     def _close(self) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from k1edge.audio.source import AudioBlock
 from k1edge.beat.bar import Bars
+from k1edge.beat.evidence import Evidence, Way, listener
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
 from k1edge.beat.spectrum import HOP, WINDOW, Floats, Novelty, NoveltyDetector, Spectrum
@@ -35,9 +36,6 @@ LEVEL_HOPS = 10
 NEAREST = int(0.16 * SAMPLE_RATE_HZ)
 """No two beats nearer than this, not even across a gap in the sound: 0.57 of a beat at the fastest tempo."""
 
-STIR = 0.15
-"""A rise of this share of the running largest is evidence, be it for or against."""
-
 BREAK_BEATS = 1.5
 """So many beats without any are a break."""
 
@@ -56,16 +54,18 @@ class Pipeline:
     Args:
         lead_ms: how far ahead of the sound beats are committed, 0 to 250.
         tempi: those considered; music beyond them is tracked at a multiple or a half of its tempo.
+        way: how beats are heard, `evidence` has both.
 
     Raises:
         ValueError: an argument is out of range.
     """
 
-    def __init__(self, lead_ms: float = DEFAULT_LEAD_MS, tempi: Tempi = Tempi()) -> None:  # noqa: B008 - frozen
+    def __init__(self, lead_ms: float = DEFAULT_LEAD_MS, tempi: Tempi = Tempi(), way: Way = "network") -> None:  # noqa: B008 - frozen
         if not 0.0 <= lead_ms <= 250.0:
             msg = f"lead_ms must be within 0 to 250, got {lead_ms}"
             raise ValueError(msg)
         self.lead_ms = lead_ms
+        self._way: Way = way
         self._index = 0
         self._last_beat = -NEAREST
         self._epoch: int | None = None
@@ -82,7 +82,8 @@ class Pipeline:
         self._novelty = NoveltyDetector(self._spectrum.bands)
         self._onsets = OnsetDetector()
         self._bars = Bars(self._spectrum.bands)
-        self._grid = Grid(self.lead_ms * 1e-3 * SAMPLE_RATE_HZ)
+        self._listener = listener(self._way, self._spectrum.bands)
+        self._grid = Grid(self.lead_ms * 1e-3 * SAMPLE_RATE_HZ, self._listener.delay_samples)
         self._gate = Gate()
         self._filled = 0
         self._skip = 0  # samples to drop, so that hops end where they would have without the gap
@@ -153,29 +154,31 @@ class Pipeline:
             events += [beat] if beat is not None else []
         self._lost_hops = 0
         level_db = self._level(hop)
-        novelty = self._hear(hop, now)
-        transient = self._onsets.process(hop, novelty or Novelty(0.0, 0.0, 0.0, 0.0))
+        novelty, evidence = self._hear(hop, now)
+        transient = self._onsets.process(hop, novelty)
         if transient is not None:
             attack = max(now - transient.age_samples, 0)
             self._grid.confirm(attack, transient.strength)
             events.append(Onset(SampleIndex(attack), SampleIndex(now), transient.strength))
         before = self._gate.state
-        beat, estimate = self._coast(now, now) if novelty is None else self._track(novelty, level_db, now)
+        beat, estimate = self._coast(now, now) if evidence is None else self._track(evidence, level_db, now)
         if beat is not None:
             events.append(beat)
         if beat is not None or before is not self._gate.state or self._hops % GRID_EVERY_HOPS == 0:
             events.append(self._publish(now, estimate, level_db))
         return events
 
-    def _hear(self, hop: Floats, now: int) -> Novelty | None:
-        """The novelty of a hop; None while the spectrum still holds a cut."""
+    def _hear(self, hop: Floats, now: int) -> tuple[Novelty, Evidence | None]:
+        """What is new in a hop, and what it says of the beat; nothing, and None, while the spectrum still holds a cut."""
         bands = self._spectrum.process(hop)
         if self._refill == 0:
             self._bars.hear(bands, now)
-            return self._novelty.process(bands)
+            novelty = self._novelty.process(bands)
+            return novelty, self._listener.weigh(novelty, bands)
         self._refill -= 1
         self._novelty.resume(bands)
-        return None
+        self._listener.resume(bands)
+        return Novelty(0.0, 0.0, 0.0, 0.0), None
 
     def _coast(self, at: int, now: int) -> tuple[Beat | None, Estimate]:
         """Let the hop ending at `at` pass unheard, be it that it was lost."""
@@ -185,12 +188,20 @@ class Pipeline:
         self._gate.pass_over(self._filter.beat_chance(BET_HOPS))
         return self._take(promise, estimate, now), estimate
 
-    def _track(self, novelty: Novelty, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
-        evidence = self._evidence(novelty)
-        self._filter.step(evidence, novelty.off_beat)
+    def _track(self, evidence: Evidence, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
+        self._since_rise = 0 if evidence.stirs else self._since_rise + 1
+        told = self._since_rise <= BREAK_BEATS * self._period_hops  # in a break "no onset" would walk the tempo away
+        self._filter.step(evidence.on_beat if told else None, evidence.off_beat)
         estimate = self._estimate()
         promise = self._grid.step(now, estimate, follow=self._follow)
-        self._gate.step(evidence, self._filter.beat_chance(BET_HOPS), estimate, level_db, beat=promise is not None)
+        self._gate.step(
+            evidence.bet if told else None,
+            self._filter.beat_chance(BET_HOPS),
+            estimate,
+            level_db,
+            beat=promise is not None,
+            clarity=evidence.clarity,
+        )
         self._period_hops = estimate.period_frames
         return self._take(promise, estimate, now), estimate
 
@@ -201,11 +212,6 @@ class Pipeline:
         if self._kept:
             self._filter.keep_near(estimate.phase)
         return estimate
-
-    def _evidence(self, novelty: Novelty) -> float | None:
-        """The novelty to judge by; None in a break: "no onset" would walk the tempo away."""
-        self._since_rise = 0 if novelty.flux >= STIR else self._since_rise + 1
-        return novelty.evidence if self._since_rise <= BREAK_BEATS * self._period_hops else None
 
     @property
     def _lit(self) -> bool:

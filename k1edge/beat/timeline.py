@@ -13,7 +13,7 @@ from k1edge.events import Timeline
 from k1edge.timebase import SAMPLE_RATE_HZ
 
 DELAY_SAMPLES = 420.0
-"""From the attack to where the filter sees the beat begin (9.5 ms): the attack must first travel into the flank of the Hann window."""
+"""From the attack to where the novelty sees the beat begin (9.5 ms): the attack must first travel into the flank of the Hann window."""
 
 SLEW_SHARE = 0.25
 SLEW_SAMPLES = 0.020 * SAMPLE_RATE_HZ
@@ -62,9 +62,15 @@ class Promise:
 
 
 class Grid:
-    """Turns estimates into promises, one beat at a time. `lead_samples`: how far ahead a beat is promised."""
+    """Turns estimates into promises, one beat at a time.
 
-    def __init__(self, lead_samples: float) -> None:
+    Args:
+        lead_samples: how far ahead a beat is promised.
+        delay_samples: from an attack to where the filter sees the beat begin.
+    """
+
+    def __init__(self, lead_samples: float, delay_samples: float = DELAY_SAMPLES) -> None:
+        self._delay = delay_samples
         self.lead_samples = max(lead_samples, float(HOP))  # looked at once a hop: a later promise could come too late
         self._last: float | None = None  # the last beat promised
         self._last_raw: float | None = None  # and where the filter had seen it
@@ -86,7 +92,7 @@ class Grid:
 
     def phase_of(self, beat_at: float, now: float, period: float) -> float:
         """Phase at the hop ending at `now` that lets the filter see a beat at `beat_at`; the inverse of what `step` does with one."""
-        return (now - DELAY_SAMPLES + self._bias - beat_at) / period % 1.0
+        return (now - self._delay + self._bias - beat_at) / period % 1.0
 
     def free(self) -> None:
         """A person has moved the beat: the next one goes where it is seen at once, and may come as soon as the tempo so far allows."""
@@ -120,7 +126,7 @@ class Grid:
 
     def _seen(self, now: float, phase: float, period: float) -> float:
         """The next beat as the filter sees it: after the last promised one, not before `now`."""
-        due = now - DELAY_SAMPLES + self._bias + (1.0 - phase) * period
+        due = now - self._delay + self._bias + (1.0 - phase) * period
         spacing = period if self._freed is None else min(period, self._freed)
         earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * spacing)
         while due < earliest:

@@ -92,7 +92,7 @@ def replay(
     resampling, tracking and printing, not the start of the program.
     """
     beat = settings_from(config, {}).beat
-    pipeline = Pipeline(beat.lead_ms, Tempi(beat.bpm_min, beat.bpm_max, beat.prior_bpm, beat.prior_octaves))
+    pipeline = Pipeline(beat.lead_ms, Tempi(beat.bpm_min, beat.bpm_max, beat.prior_bpm, beat.prior_octaves), beat.hearing)
     with _progress(json_lines=json_lines) as show:
         tally = _stream(ReplaySource(file, block, realtime), pipeline, emit=_print_line if json_lines else None, show=show)
     if json_lines:

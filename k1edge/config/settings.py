@@ -89,6 +89,10 @@ class BeatSettings(_Section):
         0.8, ge=0.2, le=4, description="How widely tempi are expected around prior_bpm, in octaves; 0.2 insists, 4 hardly minds."
     )
 
+    hearing: Literal["network", "flux"] = Field(
+        "network", description="What tells a beat by its sound: a small trained network beside the signal processing, or the latter alone."
+    )
+
     @model_validator(mode="after")
     def _spans(self) -> Self:
         if self.bpm_max < MIN_TEMPO_SPAN * self.bpm_min:

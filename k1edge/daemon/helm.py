@@ -38,6 +38,7 @@ class Helm:
         self._conductor = conductor
         self._steer = steer
         self._lead_ms = settings.beat.lead_ms
+        self._hearing = settings.beat.hearing
         self._offset_ms = settings.node.offset_ms
         self._bars = False  # somebody said downbeat: the conductor's anchor is a bar's first
         self._told: tuple[Timeline, HostTime] | None = None  # the beats as asked for last, in samples, and when
@@ -45,7 +46,7 @@ class Helm:
 
     def new_pipeline(self) -> Pipeline:
         """A tracker as configured. Called on the DSP thread, which adds what was said (`Hearing.steer`)."""
-        return Pipeline(self._lead_ms, self.manual.free)
+        return Pipeline(self._lead_ms, self.manual.free, self._hearing)
 
     def reload(self, ours: Settings, settings: Settings) -> Settings:
         """Take over offset and tempi of a changed configuration, and return `ours` with them. What people have said stays, and goes before it."""
@@ -53,7 +54,7 @@ class Helm:
         self._show()
         self._hand_over(self.manual.configure(_tempi(settings.beat)))
         node = ours.node.model_copy(update={"offset_ms": self._offset_ms})
-        beat = settings.beat.model_copy(update={"lead_ms": self._lead_ms})
+        beat = settings.beat.model_copy(update={"lead_ms": self._lead_ms, "hearing": self._hearing})
         return ours.model_copy(update={"node": node, "beat": beat})
 
     def status(self) -> TempoStatus:

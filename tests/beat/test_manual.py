@@ -171,6 +171,6 @@ def test_whatever_is_said_in_whatever_order_leaves_a_tracker_that_can_run(said: 
         if steering is not None:
             assert steering.tempi == manual.tempi
             tracker = steered(tracker, steering, None if steering.beat_at is None else 0.25)
-            tracker.step(0.5)
+            tracker.step(1.5)
             bpm = 6000.0 / tracker.estimate().period_frames
             assert 0.99 * manual.tempi.bpm_min <= bpm <= 1.01 * manual.tempi.bpm_max or steering.bpm is None

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from k1edge.audio import synth
 from k1edge.audio.source import AudioBlock
+from k1edge.beat.evidence import SHARPNESS
 from k1edge.beat.manual import Manual, Tracked
 from k1edge.beat.pipeline import Pipeline
 from k1edge.beat.steering import Steering, steered
@@ -137,7 +138,7 @@ def test_taps_a_little_early_are_corrected_by_the_music() -> None:
 
 def test_taps_make_light_before_the_tracker_is_sure_by_itself() -> None:
     listening = Listening(clicks(12.0, (1.0, 1.0)))
-    listening.tap(*(0.7 + 0.5 * k for k in range(4)))
+    listening.tap(*(0.2 + 0.5 * k for k in range(4)))
     assert listening.beats == []
     listening.until(3.5)
     assert len(listening.told(0.0)) >= 2
@@ -214,7 +215,7 @@ def test_a_kept_place_stays_whatever_is_heard(heard: list[tuple[float, bool]], p
     held = steered(ForwardFilter(), Steering(Tempi(115.0, 125.0), 120.0, 0.0), phase)
     before = held.estimate().phase
     for evidence, told in heard:
-        held.step(evidence if told else None)
+        held.step(SHARPNESS * evidence if told else None)
         estimate = held.estimate()
         held.keep_near(estimate.phase)
         moved = (estimate.phase - before - 1.0 / estimate.period_frames + 0.5) % 1.0 - 0.5

@@ -4,8 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from k1edge.beat.evidence import OFF_BEAT_SHARPNESS, SHARPNESS
 from k1edge.beat.tempo import Tempi, tempo_model
-from k1edge.beat.tracker import BEAT_WINDOW, OFF_BEAT_SHARPNESS, SHARPNESS, ForwardFilter
+from k1edge.beat.tracker import BEAT_WINDOW, ForwardFilter
 
 
 def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0.4)) -> NDArray[np.float64]:
@@ -37,7 +38,7 @@ def test_one_step_equals_the_forward_algorithm_written_out_in_full() -> None:
         expected[model.first] += model.transition[:, column] * before[last]
     expected[model.phase < BEAT_WINDOW] *= np.exp(SHARPNESS * 0.4)
     expected[(model.phase >= 0.5) & (model.phase < 0.5 + BEAT_WINDOW)] *= np.exp(OFF_BEAT_SHARPNESS * -0.3)
-    tracker.step(0.4, -0.3)
+    tracker.step(SHARPNESS * 0.4, OFF_BEAT_SHARPNESS * -0.3)
     np.testing.assert_allclose(tracker._now, expected / expected.sum(), rtol=1e-9)
 
 
@@ -45,7 +46,7 @@ def test_one_step_equals_the_forward_algorithm_written_out_in_full() -> None:
 def test_pulses_give_their_period_and_phase(period: int) -> None:
     tracker = ForwardFilter()
     for evidence in pulses(period, 14):
-        tracker.step(float(evidence))
+        tracker.step(SHARPNESS * float(evidence))
     estimate = tracker.estimate()
     assert estimate.period_frames == pytest.approx(period, rel=0.02)
     assert estimate.mass > 0.8
@@ -59,7 +60,7 @@ def test_of_two_pulses_alike_the_one_that_sounds_off_beat_is_none() -> None:
     for hop in range(50 * 16):
         phase = hop % 50
         loud, cymbal = phase % 25 < 4, 25 <= phase < 29
-        tracker.step(0.5 if loud else -0.1, 0.6 if cymbal else -0.4 if loud else -0.1)
+        tracker.step(SHARPNESS * (0.5 if loud else -0.1), OFF_BEAT_SHARPNESS * (0.6 if cymbal else -0.4 if loud else -0.1))
     estimate = tracker.estimate()
     assert estimate.period_frames == pytest.approx(50, rel=0.02)
     assert abs((estimate.phase - 49 / 50 + 0.5) % 1.0 - 0.5) < 0.06
@@ -68,7 +69,7 @@ def test_of_two_pulses_alike_the_one_that_sounds_off_beat_is_none() -> None:
 def test_without_evidence_only_time_passes() -> None:
     tracker = ForwardFilter()
     for evidence in pulses(50, 12):
-        tracker.step(float(evidence))
+        tracker.step(SHARPNESS * float(evidence))
     before = tracker.estimate()
     for _ in range(150):
         tracker.step(None)
@@ -81,7 +82,7 @@ def test_without_evidence_only_time_passes() -> None:
 def test_chance_of_a_beat_is_high_where_one_is_due_and_low_between() -> None:
     tracker = ForwardFilter()
     for evidence in pulses(50, 14)[:-9]:
-        tracker.step(float(evidence))
+        tracker.step(SHARPNESS * float(evidence))
     assert tracker.beat_chance(10) > 0.5
     assert tracker.beat_chance(30) < 0.02
 
@@ -91,7 +92,7 @@ def test_chance_of_a_beat_is_high_where_one_is_due_and_low_between() -> None:
 def test_posterior_stays_a_distribution_and_reset_forgets(evidence: list[float | None]) -> None:
     tracker = ForwardFilter()
     for e in evidence:
-        tracker.step(e)
+        tracker.step(None if e is None else SHARPNESS * e)
     assert tracker._now.sum() == pytest.approx(1.0)
     assert tracker._now.min() >= 0.0
     estimate = tracker.estimate()
@@ -126,5 +127,5 @@ def test_where_the_music_leaves_a_tempo_and_its_double_open_the_preference_decid
     for prior_bpm, period in ((75.0, 80), (150.0, 40)):
         tracker = ForwardFilter(tempo_model(Tempi(prior_bpm=prior_bpm, prior_octaves=0.2)))
         for hop in range(800):  # something every 0.4 s, every other time soft
-            tracker.step((0.3 if hop % 80 < 3 else 0.05) if hop % 40 < 3 else -0.02)
+            tracker.step(SHARPNESS * ((0.3 if hop % 80 < 3 else 0.05) if hop % 40 < 3 else -0.02))
         assert tracker.estimate().period_frames == pytest.approx(period, abs=1.0)
