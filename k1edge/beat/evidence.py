@@ -43,6 +43,9 @@ CLARITY_HOPS = 50
 CLARITY_PARTS = 4
 """Clarity is taken over two seconds in halves: each holds a beat from 120 bpm on, every second one from 60."""
 
+CLARITY_WAITS_HOPS = 40
+"""Where nothing has been played for so long (0.4 s) clarity stays as it was: music that returns need not prove itself again."""
+
 MEAN_S = 3.0
 """About a bar and a half: what is usual now speaks neither for nor against."""
 
@@ -114,20 +117,20 @@ class Learned:
         self._waiting = deque([Novelty(0.0, 0.0, 0.0, 0.0)] * FLUX_LATER)
         self._usual = Chances(0.0, 0.0, 0.0)
         self._hops = 0
+        self._since_stir = 0
+        self._clarity_hops = 0
         self._surest = deque([0.0] * CLARITY_PARTS, maxlen=CLARITY_PARTS)
 
     def weigh(self, novelty: Novelty, bands: Floats) -> Evidence:
         """Each hop with the second before it."""
         chances = self._network.process(self._inputs.process(bands))
-        if self._hops % CLARITY_HOPS == 0:
-            self._surest.append(0.0)
-        self._surest[-1] = max(self._surest[-1], chances.beat)
         self._hops += 1
         step = max(1.0 / (MEAN_S * FRAME_RATE_HZ), 1.0 / self._hops)
         self._usual = Chances(*(mean + (now - mean) * step for mean, now in zip(self._usual, chances, strict=True)))
         self._waiting.append(novelty)
         rise = self._waiting.popleft()
         beat = chances.beat - self._usual.beat
+        self._clear(chances.beat, stirs=rise.flux >= STIR)
         return Evidence(
             FLUX_SHARE * SHARPNESS * rise.evidence + NETWORK_SHARPNESS * beat,
             FLUX_SHARE * OFF_BEAT_SHARPNESS * rise.off_beat + NETWORK_OFF_BEAT_SHARPNESS * (chances.off_beat - self._usual.off_beat),
@@ -135,6 +138,15 @@ class Learned:
             rise.flux >= STIR,
             sum(self._surest) / CLARITY_PARTS,
         )
+
+    def _clear(self, beat: float, *, stirs: bool) -> None:
+        self._since_stir = 0 if stirs else self._since_stir + 1
+        if self._since_stir > CLARITY_WAITS_HOPS:
+            return
+        if self._clarity_hops % CLARITY_HOPS == 0:
+            self._surest.append(0.0)
+        self._surest[-1] = max(self._surest[-1], beat)
+        self._clarity_hops += 1
 
     def resume(self, bands: Floats) -> None:
         """The network hears that nothing rose; rises of before the gap are not waited for."""

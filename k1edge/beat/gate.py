@@ -30,30 +30,34 @@ FORGET_S = 8.0
 
 
 class Demands(NamedTuple):
-    """What opens the gate.
+    """What opens the gate, and what keeps it open.
 
     Attributes:
         at_once: support that opens it whatever the tempo did.
         steady: support that opens it to a tempo that has not jumped for `steady_s`.
         steady_s: seconds.
         sure: tempo mass.
+        keep: support that keeps it.
+        hold_beats: how long it stays open without that, while there is something to hear.
     """
 
     at_once: float
     steady: float
     steady_s: float
     sure: float
+    keep: float
+    hold_beats: float
 
     def towards(self, other: "Demands", share: float) -> "Demands":
         """Between these and `other`, share 0 to 1."""
         return Demands(*(mine + share * (theirs - mine) for mine, theirs in zip(self, other, strict=True)))
 
 
-DEAF = Demands(4.6, 3.2, 2.0, 0.6)
+DEAF = Demands(4.6, 3.2, 2.0, 0.6, 1.0, 7.0)
 """Where nobody listens to what it sounds like. Largest support of a dozen minutes each: white noise 0.1, pink 0.4, applause 2.7, speech 3.7, babble 4.1."""
 
-UNLIKE_MUSIC = Demands(8.0, 7.0, 2.0, 0.6)
-LIKE_MUSIC = Demands(0.6, 0.4, 0.3, 0.5)
+UNLIKE_MUSIC = Demands(8.0, 7.0, 2.0, 0.6, 7.0, 4.0)
+LIKE_MUSIC = Demands(0.6, 0.4, 0.3, 0.5, 0.3, 7.0)
 """Where the network hears no beat in it (speech, applause), next to nothing opens the gate; where it does, a bar of won bets is enough."""
 
 UNCLEAR_AT = 0.47
@@ -63,8 +67,8 @@ CLEAR_AT = 0.62
 JUMP = 0.05
 """A tempo that changes by more within one hop has jumped: another hypothesis leads."""
 
-KEEP_AT = 1.0
-"""Support that keeps it open: a bar of syncopation is no reason to go dark."""
+STRANGER = 1.0
+"""Support below which nobody hopes for a lock yet."""
 
 DROP_AT = -1.0
 """Support that closes it, held or not: what is heard contradicts the grid, and two bars more of it would be wrong."""
@@ -79,8 +83,8 @@ VOUCHED = 6.0
 DOUBT_AT = 0.3
 """Tempo mass that keeps it open."""
 
-HOLD_BEATS = 8
-"""Two bars of four without evidence, then dark."""
+HOLD_BEATS = 7
+"""With the beat on which it was noticed two bars of four without evidence, then dark."""
 
 SILENCE_DB = -80.0
 """Level below which there is no signal: dither is below; the quietest usable microphone (RMS 0.004) is 30 dB above."""
@@ -102,6 +106,8 @@ class Gate:
         self._held_beats = 0
         self._period = 1.0  # of the filter's leading tempo, frames
         self._steady_hops = 0
+        self._vouched = False
+        self._known = False  # whether anybody can tell music from what is none
 
     def step(
         self, evidence: float | None, bet: float, estimate: Estimate, level_db: float, *, beat: bool, clarity: float | None = None
@@ -130,6 +136,7 @@ class Gate:
         if clarity is not None:
             share = min(1.0, max(0.0, (clarity - UNCLEAR_AT) / (CLEAR_AT - UNCLEAR_AT)))
             demands = UNLIKE_MUSIC.towards(LIKE_MUSIC, share)
+        self._known = clarity is not None
         self._decide(estimate.mass, demands, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
         return self.state
 
@@ -137,6 +144,7 @@ class Gate:
         """A person hears the beat: as good as a lock, until what is heard contradicts or there is no signal."""
         self.support = max(self.support, VOUCHED)
         self.state = LockState.LOCKED
+        self._vouched = True
 
     def pass_over(self, bet: float) -> None:
         """Take one hop that was lost, `bet` as in `step`: its own bet is off, nothing else changes."""
@@ -144,26 +152,28 @@ class Gate:
         self._bets.popleft()
 
     def _decide(self, mass: float, demands: Demands, *, heard: bool, beat: bool) -> None:
+        keep = DEAF.keep if self._vouched else demands.keep
         steady = self._steady_hops >= demands.steady_s * FRAME_RATE_HZ
         if self._quiet_hops > DEAD_S * FRAME_RATE_HZ or self.support < DROP_AT:
             self._close()
         elif heard and self.support >= (demands.steady if steady else demands.at_once) and mass >= demands.sure:
             self.state = LockState.LOCKED
         elif self.state is LockState.LOCKED:
-            if not heard or self.support < KEEP_AT or mass < DOUBT_AT:
+            if not heard or self.support < keep or mass < DOUBT_AT:
                 self.state, self._held_beats = LockState.HOLDING, 0
         elif self.state is LockState.HOLDING:
             self._held_beats += beat
-            if self._held_beats > HOLD_BEATS:
+            if self._held_beats > (demands.hold_beats if heard and not self._vouched else HOLD_BEATS):
                 self._close()
-            elif heard and self.support >= KEEP_AT and mass >= demands.sure:
+            elif heard and self.support >= keep and mass >= demands.sure:
                 self.state = LockState.LOCKED
         else:
-            least = KEEP_AT if self.state is LockState.UNLOCKED else 0.0
+            least = STRANGER if self.state is LockState.UNLOCKED else 0.0
             hopeful = heard and mass >= demands.sure and self.support >= least
             self.state = LockState.LOCKING if hopeful else LockState.UNLOCKED
 
     def _close(self) -> None:
-        """Go dark, yet remember that there was music: its return needs less support than a stranger."""
+        """Go dark, yet keep the tempo: music that returns on the beat is met with light at its second, for clarity has not been lost in silence."""
         self.state = LockState.UNLOCKED
-        self.support = min(self.support, KEEP_AT)
+        self.support = min(self.support, 0.0 if self._known else STRANGER)
+        self._vouched = False

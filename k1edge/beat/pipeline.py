@@ -13,6 +13,7 @@ import numpy as np
 
 from k1edge.audio.source import AudioBlock
 from k1edge.beat.bar import Bars
+from k1edge.beat.confidence import confidence
 from k1edge.beat.evidence import Evidence, Way, listener
 from k1edge.beat.gate import BET_HOPS, Gate
 from k1edge.beat.onset import OnsetDetector
@@ -245,7 +246,7 @@ class Pipeline:
             sample=SampleIndex(sample),
             heard=SampleIndex(now),
             bpm=min(300.0, max(30.0, 60.0 * SAMPLE_RATE_HZ / promise.period)),
-            confidence=self._confidence(estimate),
+            confidence=confidence(estimate, self._gate.support),
             strength=self._grid.strength,
             beat_in_bar=place.beat_in_bar,
             bar_confidence=place.confidence,
@@ -253,9 +254,6 @@ class Pipeline:
         self._index += 1
         self._last_beat = sample
         return beat
-
-    def _confidence(self, estimate: Estimate) -> float:
-        return max(0.0, min(1.0, estimate.mass * min(1.0, self._gate.support / 6.0)))
 
     def _publish(self, now: int, estimate: Estimate, level_db: float) -> BeatGrid:
         timeline: Timeline | None = None
@@ -267,7 +265,7 @@ class Pipeline:
             lock=self._gate.state,
             timeline=timeline,
             next_index=self._index,
-            confidence=self._confidence(estimate),
+            confidence=confidence(estimate, self._gate.support),
             strength=self._grid.strength,
             level_dbfs=level_db if level_db > -200.0 else None,
             bar=self._bars.forecast(self._index) if self._lit else None,

@@ -25,6 +25,9 @@ JUMP_BEATS = 0.12
 REFRACTORY_BEATS = 0.6
 """Nearest that two beats may come, in beats of the new tempo, so never nearer than 168 ms: no double flash when the tempo doubles."""
 
+JITTER_SAMPLES = 2.0 * HOP
+"""A beat that was seen just ahead and is now seen just behind is still the next one, and due at once: with a lead of 0 every ninth was lost."""
+
 CONFIRM_SAMPLES = 0.035 * SAMPLE_RATE_HZ
 """An attack this near to a promised beat is the beat's own."""
 
@@ -108,6 +111,7 @@ class Grid:
         due = self._smoothed(now, raw, follow=follow)
         if due - now > self.lead_samples:
             return None
+        due = max(due, now)
         if self._last_raw is not None:
             self._gaps.append(raw - self._last_raw)
         self._last, self._last_raw, self._freed = due, raw, None
@@ -125,10 +129,10 @@ class Grid:
         return sum(near) / len(near) if len(near) >= MEAN_OVER // 2 else raw
 
     def _seen(self, now: float, phase: float, period: float) -> float:
-        """The next beat as the filter sees it: after the last promised one, not before `now`."""
+        """The next beat as the filter sees it: after the last promised one, not before `now` but for what estimates jitter by."""
         due = now - self._delay + self._bias + (1.0 - phase) * period
         spacing = period if self._freed is None else min(period, self._freed)
-        earliest = now if self._last is None else max(now, self._last + REFRACTORY_BEATS * spacing)
+        earliest = now - JITTER_SAMPLES if self._last is None else max(now - JITTER_SAMPLES, self._last + REFRACTORY_BEATS * spacing)
         while due < earliest:
             due += period
         return due

@@ -73,12 +73,12 @@ class ForwardFilter:
         """Go on by one hop.
 
         Args:
-            on_beat: log-likelihood for states whose beat it is, against the others; None = nothing can be told (a break), only time passes.
+            on_beat: log-likelihood for states whose beat it is, against the others; None = nothing can be told (a break): time passes, the tempo stays.
             off_beat: the same for states whose half beat it is.
         """
         m, now, after = self.model, self._now, self._next
         after[1:] = now[:-1]
-        after[m.first] = m.transition @ now[m.last]
+        after[m.first] = now[m.last] if on_beat is None else m.transition @ now[m.last]
         if on_beat is not None:
             after[self._beat] *= np.exp(on_beat)
             after[self._off_beat] *= np.exp(off_beat)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from k1edge.beat.activation import LAGS
 from tests.train.features import HEADS, Example, load
@@ -16,6 +17,9 @@ CROP = 500
 """Hops of an excerpt, 5 s."""
 
 BATCH = 96
+TONES = 36
+"""The first inputs are tones, the others rises (`k1edge.beat.activation.Inputs`)."""
+
 HEAD_WEIGHTS = (1.0, 0.5, 0.3)
 BEAT_WEIGHT = 3.0
 """Beats are some 10 % of all hops."""
@@ -41,6 +45,26 @@ class Net(nn.Module):
         return self.heads(x)
 
 
+COLOUR_DB = 5.0
+"""Spread of the random equaliser, at six points from the lowest band to the highest."""
+
+KEPT = 0.998
+"""Share of the averaged weights that stays at each step: what is shipped is the mean of the last few hundred steps."""
+
+
+def coloured(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Inputs (pieces, hops, 107) as through other loudspeakers: a smooth curve over the bands, for the tones exactly, for the rises nearly."""
+    tones, rises = x[..., :TONES], x[..., TONES:]
+
+    def gains(bands: int) -> Tensor:
+        places = np.linspace(0.0, 5.0, bands)
+        curves = [np.interp(places, np.arange(6), row) for row in knots]
+        return torch.from_numpy(10.0 ** (np.array(curves) / 20.0)).float()[:, None, :]
+
+    knots = rng.normal(0.0, COLOUR_DB, (len(x), 6)) * (rng.random((len(x), 1)) < 0.75)
+    return torch.cat([torch.log1p(torch.expm1(tones) * gains(tones.shape[-1])), rises * gains(rises.shape[-1]) ** 0.7], dim=-1)
+
+
 def batch(examples: list[Example], chances: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
     """Excerpts from anywhere."""
     inputs, targets, known = [], [], []
@@ -56,7 +80,7 @@ def batch(examples: list[Example], chances: np.ndarray, rng: np.random.Generator
         targets.append(y)
         known.append(k)
     return (
-        torch.from_numpy(np.stack(inputs)),
+        coloured(torch.from_numpy(np.stack(inputs)), rng),
         torch.from_numpy(np.stack(targets).astype(np.float32)),
         torch.from_numpy(np.stack(known).astype(np.float32)),
     )
@@ -96,6 +120,7 @@ def main() -> None:
         net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in np.load(args.begin).items()})
     adam = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=1e-3)
     plan = torch.optim.lr_scheduler.OneCycleLR(adam, args.rate, total_steps=args.steps, pct_start=0.05)
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(KEPT))
     begin, mean = time.monotonic(), 0.0
     for step in range(1, args.steps + 1):
         net.train()
@@ -106,13 +131,14 @@ def main() -> None:
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         adam.step()
         plan.step()
+        average.update_parameters(net)
         mean += (float(loss.detach()) - mean) * max(0.01, 1.0 / step)
         if step % 100 == 0:
             sys.stderr.write(
-                f"{step}/{args.steps} loss {mean:.4f} held {judged(net, examples, held):.4f} {time.monotonic() - begin:.0f} s\n"
+                f"{step}/{args.steps} loss {mean:.4f} held {judged(average.module, examples, held):.4f} {time.monotonic() - begin:.0f} s\n"
             )
-            save(net, args.out)
-    save(net, args.out)
+            save(average.module, args.out)
+    save(average.module, args.out)
 
 
 def gathered(corpora: list[Path]) -> tuple[list[Example], np.ndarray]:
