@@ -8,6 +8,7 @@ and a beat is predicted anyway, so that the delay costs nothing.
 """
 
 from importlib.resources import files
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -103,5 +104,5 @@ class Network:
         heard = self._past[self._at - self._lags].ravel()
         first = np.maximum((self._first @ heard).ravel() + self._first_bias, 0.0)
         second = np.maximum(self._second @ first + self._second_bias, 0.0)
-        logits = np.maximum(self._heads @ second + self._heads_bias, np.float32(-30.0))  # below that exp could overflow
-        return Chances(*(1.0 / (1.0 + np.exp(-logits))).tolist())
+        logits = np.maximum(self._heads @ second + self._heads_bias, -30.0)  # below that exp could overflow
+        return Chances(*(1.0 / (1.0 + exp(-logit)) for logit in logits.tolist()))

@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from k1edge.beat.activation import Chances, Inputs, Network
+from k1edge.beat.activation import Inputs, Network
 from k1edge.beat.spectrum import FRAME_RATE_HZ, HOP, Floats, Novelty
 from k1edge.beat.timeline import DELAY_SAMPLES
 
@@ -115,7 +115,7 @@ class Learned:
         self._inputs = Inputs(bands)
         self._network = Network()
         self._waiting = deque([Novelty(0.0, 0.0, 0.0, 0.0)] * FLUX_LATER)
-        self._usual = Chances(0.0, 0.0, 0.0)
+        self._usual_beat = self._usual_off_beat = 0.0  # mean chance of late
         self._hops = 0
         self._since_stir = 0
         self._clarity_hops = 0
@@ -126,14 +126,15 @@ class Learned:
         chances = self._network.process(self._inputs.process(bands))
         self._hops += 1
         step = max(1.0 / (MEAN_S * FRAME_RATE_HZ), 1.0 / self._hops)
-        self._usual = Chances(*(mean + (now - mean) * step for mean, now in zip(self._usual, chances, strict=True)))
+        self._usual_beat += (chances.beat - self._usual_beat) * step
+        self._usual_off_beat += (chances.off_beat - self._usual_off_beat) * step
         self._waiting.append(novelty)
         rise = self._waiting.popleft()
-        beat = chances.beat - self._usual.beat
+        beat = chances.beat - self._usual_beat
         self._clear(chances.beat, stirs=rise.flux >= STIR)
         return Evidence(
             FLUX_SHARE * SHARPNESS * rise.evidence + NETWORK_SHARPNESS * beat,
-            FLUX_SHARE * OFF_BEAT_SHARPNESS * rise.off_beat + NETWORK_OFF_BEAT_SHARPNESS * (chances.off_beat - self._usual.off_beat),
+            FLUX_SHARE * OFF_BEAT_SHARPNESS * rise.off_beat + NETWORK_OFF_BEAT_SHARPNESS * (chances.off_beat - self._usual_off_beat),
             BET_FLUX * rise.evidence + BET_NETWORK * beat,
             rise.flux >= STIR,
             sum(self._surest) / CLARITY_PARTS,

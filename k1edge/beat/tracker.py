@@ -5,6 +5,7 @@ Owned by the thread that pushes the pipeline. A step shifts the flat posterior b
 """
 
 from dataclasses import dataclass
+from math import atan2, exp, hypot, tau
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,8 +81,8 @@ class ForwardFilter:
         after[1:] = now[:-1]
         after[m.first] = now[m.last] if on_beat is None else m.transition @ now[m.last]
         if on_beat is not None:
-            after[self._beat] *= np.exp(on_beat)
-            after[self._off_beat] *= np.exp(off_beat)
+            after[self._beat] *= exp(on_beat)
+            after[self._off_beat] *= exp(off_beat)
         after *= 1.0 / after.sum()
         self._now, self._next = after, now
 
@@ -113,5 +114,5 @@ class ForwardFilter:
         states = slice(m.first[low], m.last[high - 1] + 1)
         x = float(self._now[states] @ self._cos[states])
         y = float(self._now[states] @ self._sin[states])
-        phase = float(np.arctan2(y, x) / (2.0 * np.pi)) % 1.0
-        return Estimate(period, phase, min(mass, 1.0), float(np.hypot(x, y)) / mass)
+        phase = atan2(y, x) / tau % 1.0
+        return Estimate(period, phase, min(mass, 1.0), hypot(x, y) / mass)
