@@ -43,18 +43,24 @@ class RateFile:
         """Write if it is time and worth it; returns at once."""
         if now - self._tried_ns >= EVERY_NS and self._worth_writing():
             self._tried_ns = now
-            self._writing = self._start_writing()
+            self._start_writing()
 
     async def close(self) -> None:
         """Write what is new."""
+        if self._worth_writing():
+            self._start_writing()
         if self._writing is not None:
             await self._writing
-        if self._worth_writing():
-            await self._start_writing()
 
-    def _start_writing(self) -> asyncio.Task[None]:
+    def _start_writing(self) -> None:
         self._written = self.memory.known()  # also where it fails: once in EVERY_NS is often enough
-        return asyncio.create_task(asyncio.to_thread(_write, self._path, self._written))
+        self._writing = asyncio.create_task(self._write_after(self._writing, self._written))
+
+    async def _write_after(self, before: asyncio.Task[None] | None, known: Mapping[str, float]) -> None:
+        """One after the other: on a thread of its own an older state could overtake a newer one."""
+        if before is not None:
+            await before
+        await asyncio.to_thread(_write, self._path, known)
 
     def _worth_writing(self) -> bool:
         known = self.memory.known()
