@@ -1,4 +1,4 @@
-"""A small recurrent network that tells beats by what they sound like: bands of a hop in, chances of a beat out.
+"""A small network without memory of its own that tells beats by what they sound like: bands of a hop in, chances of a beat out.
 
 Trained by `tests/train` on rendered and freely licensed music (weights and how they came about: `docs/training.md`). Owned by the thread
 that pushes the pipeline. Pure arithmetic on preallocated arrays, float32.
@@ -43,7 +43,6 @@ class Inputs:
         self._loudest = 0.0
         self._past = np.zeros(bands, dtype=np.float32)
         self._wide = np.zeros(bands, dtype=np.float32)
-        self._pairs = bands // 2
         self._pad = np.zeros(2 * ((bands + 1) // 2), dtype=np.float32)
         self.size = len(self._pad) // 2 + bands
         self._out = np.zeros(self.size, dtype=np.float32)
