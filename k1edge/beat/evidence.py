@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from k1edge.beat.activation import Inputs, Network
+from k1edge.beat.reading import Reader, Reading
 from k1edge.beat.spectrum import FRAME_RATE_HZ, HOP, Floats, Novelty
+from k1edge.beat.tempo import TempoModel
 from k1edge.beat.timeline import DELAY_SAMPLES
+from k1edge.beat.tracker import Estimate
 
 Way = Literal["network", "flux"]
 
@@ -86,6 +89,14 @@ class Listener(Protocol):
         """Take the bands of a hop that must not be compared with those before."""
         ...
 
+    def miss(self, hops: int) -> None:
+        """So many hops are lost."""
+        ...
+
+    def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
+        """Once a beat, how likely relatives of the estimate are."""
+        ...
+
 
 def listener(way: Way, bands: int) -> Listener:
     """A fresh listener for spectra of so many bands."""
@@ -105,6 +116,14 @@ class Flux:
     def resume(self, bands: Floats) -> None:
         """Nothing is kept from hop to hop."""
 
+    def miss(self, hops: int) -> None:
+        """Nor across a gap."""
+
+    def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
+        """No pattern is known."""
+        del estimate, tempi
+        return []
+
 
 class Learned:
     """The same rises, and beside them what a network makes of the last second: both on the time of the slower."""
@@ -114,6 +133,8 @@ class Learned:
     def __init__(self, bands: int) -> None:
         self._inputs = Inputs(bands)
         self._network = Network()
+        self._reader = Reader()
+        self._bands = bands
         self._waiting = deque([Novelty(0.0, 0.0, 0.0, 0.0)] * FLUX_LATER)
         self._usual_beat = self._usual_off_beat = 0.0  # mean chance of late
         self._hops = 0
@@ -123,7 +144,9 @@ class Learned:
 
     def weigh(self, novelty: Novelty, bands: Floats) -> Evidence:
         """Each hop with the second before it."""
-        chances = self._network.process(self._inputs.process(bands))
+        inputs = self._inputs.process(bands)
+        chances = self._network.process(inputs)
+        self._reader.hear(inputs[-self._bands :], chances)
         self._hops += 1
         step = max(1.0 / (MEAN_S * FRAME_RATE_HZ), 1.0 / self._hops)
         self._usual_beat += (chances.beat - self._usual_beat) * step
@@ -151,5 +174,14 @@ class Learned:
 
     def resume(self, bands: Floats) -> None:
         """The network hears that nothing rose; rises of before the gap are not waited for."""
-        self._network.process(self._inputs.resume(bands))
+        inputs = self._inputs.resume(bands)
+        self._reader.hear(inputs[-self._bands :], self._network.process(inputs))
         self._waiting = deque([Novelty(0.0, 0.0, 0.0, 0.0)] * FLUX_LATER)
+
+    def miss(self, hops: int) -> None:
+        """The network goes on as if nothing had been lost; patterns keep their time."""
+        self._reader.miss(hops)
+
+    def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
+        """What the last bars look like, laid out in this tempo and in others."""
+        return self._reader.read(estimate.period_frames, estimate.phase, float(tempi.periods[0]), float(tempi.periods[-1]))

@@ -153,6 +153,7 @@ class Pipeline:
         for behind in range(self._lost_hops, 0, -1):
             beat, _ = self._coast(now - behind * HOP, now)
             events += [beat] if beat is not None else []
+        self._listener.miss(self._lost_hops)
         self._lost_hops = 0
         level_db = self._level(hop)
         novelty, evidence = self._hear(hop, now)
@@ -194,6 +195,10 @@ class Pipeline:
         told = self._since_rise <= BREAK_BEATS * self._period_hops  # in a break "no onset" would walk the tempo away
         self._filter.step(evidence.on_beat if told else None, evidence.off_beat)
         estimate = self._estimate()
+        readings = self._listener.read(estimate, self._filter.model) if told else []
+        if readings:
+            self._filter.weigh(readings)
+            estimate = self._estimate()
         promise = self._grid.step(now, estimate, follow=self._follow)
         self._gate.step(
             evidence.bet if told else None,

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from k1edge.beat.evidence import OFF_BEAT_SHARPNESS, SHARPNESS
+from k1edge.beat.reading import Reading
 from k1edge.beat.tempo import Tempi, tempo_model
-from k1edge.beat.tracker import BEAT_WINDOW, ForwardFilter
+from k1edge.beat.tracker import BEAT_WINDOW, NEIGHBOURHOOD, READ_REACH, ForwardFilter
 
 
 def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0.4)) -> NDArray[np.float64]:
@@ -129,3 +130,15 @@ def test_where_the_music_leaves_a_tempo_and_its_double_open_the_preference_decid
         for hop in range(800):  # something every 0.4 s, every other time soft
             tracker.step(SHARPNESS * ((0.3 if hop % 80 < 3 else 0.05) if hop % 40 < 3 else -0.02))
         assert tracker.estimate().period_frames == pytest.approx(period, abs=1.0)
+
+
+def test_what_was_read_weighs_that_tempo_and_place_alone() -> None:
+    tracker = ForwardFilter()
+    for evidence in pulses(50, 12):
+        tracker.step(SHARPNESS * float(evidence))
+    model, before = tracker.model, tracker.posterior()
+    tracker.weigh([Reading(51.0, 0.25, 1.5), Reading(20.0, 0.0, 2.0)])  # the second is faster than any state
+    lengths = np.repeat(model.periods, model.periods.astype(int))
+    near = (np.abs(lengths / 51.0 - 1.0) <= NEIGHBOURHOOD) & (np.abs((model.phase - 0.25 + 0.5) % 1.0 - 0.5) < READ_REACH)
+    expected = np.where(near, before * np.exp(1.5), before)
+    np.testing.assert_allclose(tracker.posterior(), expected / expected.sum(), rtol=1e-9)

@@ -73,12 +73,13 @@ def main() -> None:
     step(4, "what has no beat", "silence", args.out / "no_beat")
     for number, name in enumerate(FITS, 5):
         fit(number, name, args.out)
-    sys.stderr.write(f"{args.out / 'activation.npz'} is done; copied to k1edge/beat/ it is in use\n")
+    fit_reading(7, args.out)
+    sys.stderr.write(f"activation.npz and reading.npz in {args.out} are done; copied to k1edge/beat/ they are in use\n")
 
 
 def step(number: int, about: str, module: str, *arguments: object) -> None:
     """Run one of this folder's programs to its end."""
-    sys.stderr.write(f"\n{number}/6 {about}\n")
+    sys.stderr.write(f"\n{number}/7 {about}\n")
     done = subprocess.run([sys.executable, "-m", f"tests.train.{module}", *map(str, arguments)], check=False)
     if done.returncode:
         sys.exit(done.returncode)
@@ -94,6 +95,27 @@ def fit(number: int, name: str, out: Path) -> None:
     earlier = list(FITS)[: list(FITS).index(name)]
     before = ["--begin", out / f"{earlier[-1]}.npz"] if earlier else []
     step(number, f"fit, {plan.steps} steps", "fit", *corpora, "--out", part, *how, *before)
+    part.replace(weights)
+
+
+def fit_reading(number: int, out: Path) -> None:
+    """The reading of patterns, which hears through the network that was trained before."""
+    weights, part = out / "reading.npz", out / "reading.part.npz"
+    if weights.exists():
+        return
+    corpora = [out / "rendered", out / "recordings"]
+    step(
+        number,
+        "reading of patterns",
+        "fit_reading",
+        *corpora,
+        "--recorded",
+        corpora[1],
+        "--activation",
+        out / "activation.npz",
+        "--out",
+        part,
+    )
     part.replace(weights)
 
 

@@ -11,6 +11,9 @@ from tests.train.styles import STYLES, Comp, Style
 
 SECONDS = 44.0
 
+ALONE = 0.12
+"""Share of the pieces with a drummer in which nobody else plays."""
+
 GROOVE_STYLES = {
     "rock": "rock", "punk": "punk", "funk": "funk", "hiphop": "hiphop", "blues": "blues", "jazz": "swing", "latin": "latin", "reggae": "reggae",
     "pop": "pop", "soul": "funk", "country": "country", "afrobeat": "latin", "afrocuban": "latin", "neworleans": "blues", "dance": "disco", "gospel": "funk",
@@ -50,6 +53,8 @@ def play(root: Path, rng: np.random.Generator) -> Stems:
     first = 4 * int(rng.integers(max(song.beats // 4 - bars * style.metre // 4 - 1, 1)))
     parts = band(style, song, first, bars, rng, bpm, drummer)
     seconds = pulse.at(bars * style.metre)
+    if parts[0].role == "drums" and parts[0].notes and rng.random() < ALONE:
+        parts = parts[:1]
     stems = [(part.role, sounding(part, pulse, seconds, style, rng)) for part in parts]
     beats = np.array([pulse.at(b) for b in range(bars * style.metre)])
     return Stems([s for s in stems if np.abs(s[1]).max(initial=0.0) > 1e-6], beats, np.arange(len(beats)) % style.metre + 1, name, bpm)

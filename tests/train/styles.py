@@ -58,13 +58,14 @@ class Style:
 PAD = Comp(("pad", "swells"), (*PADS, *STRINGS, *VOICES))
 
 STYLES: dict[str, Style] = {
-    "rock": Style((88, 168), ("rock", "pop"), ("eighths", "quarters", "pop"), (Comp(("eighths/power", "strum/power", "pad/power", "quarters/power"), DRIVEN, CRUNCH), Comp(("strum", "eighths/arp"), GUITARS), PAD), share=3.0),
+    "rock": Style((88, 192), ("rock", "pop"), ("eighths", "quarters", "pop"), (Comp(("eighths/power", "strum/power", "pad/power", "quarters/power"), DRIVEN, CRUNCH), Comp(("strum", "eighths/arp"), GUITARS), PAD), share=3.0),
     "metal": Style((90, 210), ("metal", "rock", "punk", "blast"), ("sixteenths", "eighths", "gallop"), (Comp(("chug/low", "gallop/power", "eighths/power", "trem/power"), DRIVEN, HEAVY), Comp(("trem/arp", "pad/power", "chug/power"), DRIVEN, HEAVY)), leads=(*DRIVEN, *VOICES), share=3.0),
     "punk": Style((140, 212), ("punk", "rock"), ("eighths",), (Comp(("eighths/power", "strum/power"), DRIVEN, HEAVY), Comp(("eighths/power",), DRIVEN, CRUNCH)), share=1.5),
     "pop": Style((76, 136), ("pop", "rock", "four"), ("pop", "quarters", "halves", "eighths"), (Comp(("quarters", "eighths/arp", "strum"), (*PIANOS, *GUITARS)), Comp(("strum", "strum_two", "eighths/arp"), GUITARS), PAD), electronic=0.4, share=3.0),
     "ballad": Style((58, 92), ("pop", "rock", "twelve", "tambourine"), ("halves", "whole", "pop"), (Comp(("quarters", "eighths/arp", "pad"), (*PIANOS, *GUITARS)), PAD), share=1.5),
     "house": Style((116, 134), ("four", "techno", "disco"), ("offbeat", "house", "octaves"), (Comp(("stabs", "off", "chops"), (*PIANOS, *SYNTHS, *ORGANS)), PAD), electronic=1.0, share=2.0),
-    "techno": Style((124, 175), ("techno", "four"), ("sixteenths", "offbeat", "octaves"), (Comp(("trem/arp", "stabs", "eighths/arp"), SYNTHS, CRUNCH), PAD), electronic=1.0, share=2.0),
+    "techno": Style((124, 196), ("techno", "four"), ("sixteenths", "offbeat", "octaves"), (Comp(("trem/arp", "stabs", "eighths/arp"), SYNTHS, CRUNCH), PAD), electronic=1.0, share=2.0),
+    "eurobeat": Style((138, 190), ("four", "techno", "disco"), ("offbeat", "octaves", "eighths"), (Comp(("stabs", "eighths/arp", "off"), (*SYNTHS, *BRASS)), Comp(("strum", "chops", "eighths/power"), (*DRIVEN, *SYNTHS), CRUNCH), PAD), electronic=0.9, share=1.5),
     "disco": Style((104, 132), ("disco", "four"), ("octaves", "funk", "eighths"), (Comp(("funk", "chops", "strum"), (*GUITARS, *PIANOS)), Comp(("pad", "stabs"), (*STRINGS, *BRASS)))),
     "hiphop": Style((72, 108), ("boombap", "breaks", "trap"), ("sub", "syncopated", "halves"), (Comp(("charleston", "pad", "eighths/arp", "quarters"), (*PIANOS, *PADS, *STRINGS, *MALLETS)), PAD), swings=(0.0, 0.3, 0.6), electronic=0.7, share=2.0),
     "funk": Style((92, 122), ("funk", "breaks"), ("funk", "syncopated"), (Comp(("funk", "chops"), GUITARS), Comp(("stabs", "charleston"), (*BRASS, *PIANOS, *ORGANS))), swings=(0.0, 0.2, 0.4)),
@@ -78,7 +79,7 @@ STYLES: dict[str, Style] = {
     "dnb": Style((160, 180), ("dnb", "breaks"), ("sub", "syncopated", "halves"), (Comp(("stabs", "chops"), SYNTHS), PAD), electronic=0.9),
     "breaks": Style((100, 140), ("breaks", "funk"), ("sub", "octaves", "syncopated"), (Comp(("stabs", "eighths/arp", "trem/arp"), SYNTHS, CRUNCH), PAD), electronic=0.8),
     "electro_swing": Style((112, 132), ("four", "disco"), ("walking", "quarters"), (Comp(("off", "oompah", "jazz"), (*PIANOS, *GUITARS, *BRASS)), Comp(("stabs",), (*BRASS, *REEDS))), leads=(*REEDS, *BRASS), swings=(0.6, 1.0), electronic=1.0),
-    "chiptune": Style((110, 185), ("four", "rock", "techno", "dnb"), ("octaves", "eighths", "sixteenths"), (Comp(("trem/arp", "eighths/arp"), (80, 81), CRUNCH), Comp(("trem/arp",), (80, 81))), leads=(80, 81, 82), electronic=1.0, share=1.5),
+    "chiptune": Style((110, 205), ("four", "rock", "techno", "dnb"), ("octaves", "eighths", "sixteenths"), (Comp(("trem/arp", "eighths/arp"), (80, 81), CRUNCH), Comp(("trem/arp",), (80, 81))), leads=(80, 81, 82), electronic=1.0, share=1.5),
     "march": Style((96, 144), ("march",), ("halves", "quarters"), (Comp(("off", "oompah"), (*BRASS, *STRINGS)), Comp(("quarters", "pad"), BRASS)), leads=(*BRASS, *WINDS), electronic=0.0),
     "orchestral": Style((66, 150), (), ("quarters", "halves", "eighths"), (Comp(("eighths", "quarters", "pad"), STRINGS), Comp(("pad", "halves", "stabs"), (*BRASS, *WINDS)), Comp(("eighths/arp", "trem/arp"), (*STRINGS, 46))), leads=(*WINDS, *STRINGS, *BRASS), share=1.5),
     "acoustic": Style((66, 150), (), ("halves", "quarters"), (Comp(("strum", "eighths/arp", "strum_two"), GUITARS), Comp(("quarters", "eighths/arp"), PIANOS)), share=1.5),

@@ -30,10 +30,40 @@ PACKAGES = (
     "starfighter-data", "stormbaancoureur-data", "titanion-data", "tomatoes-data", "toppler", "torus-trooper-data",
     "tumiki-fighters-data", "tuxfootball", "tuxmath-data", "tuxtype-data", "unknown-horizons", "val-and-rick-data", "vectoroids", "warmux-data",
     "wordwarvi-sound", "xblast-tnt-musics",
+    "bb", "black-box", "circuslinux-data", "dodgindiamond2", "flobopuyo", "freecol", "gltron", "ironseed-data", "lomiri-sounds", "pinball-table-gnu-data", "vodovod",
 )  # fmt: skip
 """Of Debian's main. Left out, for terms of their own: drascula-music, btanks-data, trackballs-data."""
 
+TSC = (
+    r"tsc/data/music/(game/(bossbattle_[23]|courseclear_(AAA|C)|lost_1)|story/(theme_1|tutorial)|"
+    r"land/(castle_2|cave_[123]|factory_2|ghost_2|holdon_1|hyper_[12]|land_[1235]|lost|reunion_1))\."
+)
+PARTY = r"stk/(assets/music|plugins/minigames)/"
+TUXEMON = r"mods/tuxemon/music/(?!JRPGC|Enter_the|Unending|Valor of|We Persist|Why_do|melody_|stand_|taking_)"
+VALYRIA = r"data/music/(?!birdsong|forest_at_night|rain_indoors)"
+
 REPOSITORIES = {
+    "apparos09/LOL-1777": ("CC-BY-4.0, CC-BY-3.0 (Antti Luode, Kevin MacLeod, Jason Shaw)", "hip-hop and dance", r"Audio/BGMs/"),
+    "apparos09/LOL-1903": ("CC0-1.0, CC-BY-3.0, CC-BY-4.0 (Antti Luode, Rafael Krux, Kevin MacLeod)", "funk", r"Audio/BGMs/"),
+    "apparos09/LOL-373": ("CC-BY-4.0 (Rafael Krux, Jason Shaw, Kevin MacLeod)", "jazz-funk", r"Audio/BGMs/"),
+    "apparos09/VLG": ("CC-BY-4.0 (Jason Shaw, Kevin MacLeod, Rafael Krux)", "orchestral and waltz", r"Audio/BGMs/"),
+    "beat-feet/beat-feet": ("CC-BY-SA-3.0 (ds10forum.com, John Harrison with the Wichita State University Chamber Players)", "techno and baroque", r"assets/songs/mp3/"),
+    "C-C-Minetest-Server/phonograph_album_1f616emo": ("CC-BY-SA-4.0 (1F616EMO)", "game", r"phonographs/(?!.*_ch\d)"),
+    "C-C-Minetest-Server/phonograph_album_diarmuid": ("CC-BY-SA-4.0 (Diarmuid)", "acoustic ambient", r"phonographs/(?!.*_ch\d)"),
+    "C-C-Minetest-Server/phonograph_album_helena": ("CC-BY-SA-4.0 (Helena Bolan)", "electronic lo-fi", r"phonographs/(?!.*_ch\d)"),
+    "cxong/cdogs-sdl": ("CC-BY-3.0, CC-BY-4.0, CC0-1.0 (ViRiX, Alexandr Zhelanov, Joth, Matthew Pablo, Ted Kerr, VocalMix)", "rock and electronic", r"^music/(?!.*metamorphosis)"),
+    "gdquest-demos/godot-open-rpg": ("CC0-1.0 (Zane Little)", "funk-pop", r"assets/music/"),
+    "KelvinShadewing/supertux-advance": ("CC-BY-4.0, CC-BY-SA-4.0, CC0-1.0 (Bogart VGM, Spring)", "bossa and pop", r"res/mus/(retroracing-beach|forest-top|mad-bossa)\."),
+    "KOBUGE-Games/jetpaca": ("CC-BY-4.0 (Fernando Calabro, Juan Linietsky, Ariel Manzur)", "pop", r"^music/"),
+    "OpenHV/OpenHV": ("CC-BY-4.0 (Tim Beek)", "soundtrack", r"audio/timbeek/"),
+    "petegordon/Tandemonium": ("CC-BY-4.0 (Kevin MacLeod)", "ragtime and orchestral", r"^assets/"),
+    "Secretchronicles/TSC": ("CC-BY-SA-3.0, CC-BY-SA-4.0, CC-BY-4.0, GPL (Johan Brodd, Arik Burns, re:fi.64, Patrick Friel, Norbu Tsering, Ken Seguro)", "guitar rock and pop", TSC),
+    "solarus-games/solarus-free-resource-pack": ("CC-BY-SA-4.0 (Diarandor, Eduardo Duenas, Zonzifleur)", "orchestral and folk", r"data/musics/"),
+    "Tuxemon/Tuxemon": ("CC-BY-SA-4.0, CC-BY-3.0, CC-BY-SA-3.0 (Eric Skiff, Spring, FoxSynergy, Tom Peter, bart, Yubatake, t4ngr4m, Trevor Lentz)", "chiptune", TUXEMON),
+    "uncle-sheepsky/duru-cc0-bgm": ("CC0-1.0", "chiptune", r"mp3/(duru-|korobeiniki-boombap|mountainking)"),
+    "ValyriaTear/ValyriaTear": ("CC-BY-SA-3.0, CC-BY-3.0, CC0-1.0, GPL (djsaryon, Eliot Corley, Mumu, Matthew Pablo, Alexandr Zhelanov and others)", "orchestral and rock", VALYRIA),
+    "viewizard/astromenace": ("GPL-3 (Viewizard)", "electronic", r"gamedata/music/"),
+    "viniciusmioto/super_tux_party": ("CC-BY-3.0, CC0-1.0, CC-BY-4.0, CC-BY-SA-4.0 (HorrorPen, Dan Knoflicek, cynicmusic, Wolfgang, Zane Little and others)", "game and waltz", PARTY),
     "1olegshev/clue-cards": ("CC0-1.0", "lo-fi", r"sounds/music/"),
     "C-C-Minetest-Server/phonograph_album_mcl": ("CC0-1.0, CC-BY-3.0 (5), CC-BY-SA-3.0 (6), CC-BY-SA-4.0 (Jester, Exhale, Diminixed)", "electronic", r"phonographs/(?!.*_ch\d)"),
     "C-C-Minetest-Server/phonograph_albumm_holiznacc0": ("CC0-1.0", "lo-fi hip-hop", r"phonographs/(?!.*_ch\d)"),

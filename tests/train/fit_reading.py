@@ -1,0 +1,154 @@
+"""Train the reading of patterns: `python -m tests.train.fit_reading CORPUS [CORPUS ...] --activation W --out reading.npz`.
+
+Corpora as `fit` takes them; those named in --recorded were recorded. The network of `k1edge.beat.activation` must have been trained before,
+for the reading reads what it says. PyTorch, one core, five minutes. Of a set of layouts of the same moment the true one shall win (cross entropy over
+the set). Two pieces of every hundred are not trained on and give the loss that is printed.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from k1edge.beat.reading import BEATS, CHANNELS, SLOTS
+from tests.train.fit import KEPT, Net
+from tests.train.layouts import Heard, heard, laid_out, moment
+
+MOMENTS = 48
+"""Of one step."""
+
+TEMPO_SPREAD, PLACE_SPREAD = 0.004, 0.02
+"""By how much the tracker's tempo, and its beats in their periods, lie beside the truth (standard deviation)."""
+
+COLOUR = 0.25
+"""Spread (nepers) of the loudness of everything, and of each channel: other records, other rooms."""
+
+HELD = 8
+"""Batches that the printed loss is of."""
+
+
+class Layouts(nn.Module):
+    """As `k1edge.beat.reading.Reader` computes it: each beat by itself, then all of them together."""
+
+    def __init__(self, dense: int, units: int) -> None:
+        super().__init__()
+        self.dense = nn.Linear(SLOTS * CHANNELS, dense)
+        self.layer = nn.Linear(BEATS * dense, units)
+        self.out = nn.Linear(units, 1)
+        self.few, self.drop = nn.Dropout(0.1), nn.Dropout(0.2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop(torch.relu(self.dense(self.few(x))))
+        return self.out(self.drop(torch.relu(self.layer(x.flatten(-2)))))[..., 0]
+
+
+def batch(pieces: list[Heard], chances: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[int], list[int]]:
+    """Layouts of `MOMENTS` moments end to end; how many each has, and which of all is its true one."""
+    parts, counts, true = [], [], []
+    while len(counts) < MOMENTS:
+        piece = pieces[int(rng.choice(len(pieces), p=chances))]
+        found = moment(piece, rng)
+        if found is None:
+            continue
+        true.append(sum(counts) + found.true)
+        counts.append(len(found.layouts))
+        periods, beats = np.array(found.layouts).T
+        beats = beats + rng.normal(0.0, PLACE_SPREAD) * periods
+        gains = np.exp(rng.normal(0.0, COLOUR) + rng.normal(0.0, COLOUR, CHANNELS)).astype(np.float32)
+        heard_so = laid_out(piece.sums, periods * (1.0 + rng.normal(0.0, TEMPO_SPREAD)), beats)
+        parts.append(heard_so * torch.from_numpy(np.tile(gains, SLOTS)))
+    return torch.cat(parts), counts, true
+
+
+def loss_of(odds: Tensor, counts: list[int], true: list[int]) -> Tensor:
+    """Cross entropy of each moment's layouts, meaned."""
+    chance = torch.cat([torch.log_softmax(each, 0) for each in odds.split(counts)])
+    return -chance[torch.tensor(true)].mean()
+
+
+def trained(pieces: list[Heard], chances: np.ndarray, args: argparse.Namespace, keep: Callable[[nn.Module], None]) -> None:
+    """Every step of it; `keep` is called now and then, and at the end, with the weights' running mean."""
+    rng = np.random.default_rng(args.seed)
+    held = np.array([number % 100 < 2 for number in range(len(pieces))])
+    seen, unseen = np.where(held, 0.0, chances), np.where(held, chances, 0.0)
+    net = Layouts(args.dense, args.units)
+    adam = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=1e-3)
+    plan = torch.optim.lr_scheduler.OneCycleLR(adam, args.rate, total_steps=args.steps, pct_start=0.05)
+    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(KEPT))
+    begin, mean = time.monotonic(), 0.0
+    for step in range(1, args.steps + 1):
+        x, counts, true = batch(pieces, seen / seen.sum(), rng)
+        loss = loss_of(net(x), counts, true)
+        adam.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        adam.step()
+        plan.step()
+        average.update_parameters(net)
+        mean += (float(loss.detach()) - mean) * max(0.01, 1.0 / step)
+        if step % 500 == 0 or step == args.steps:
+            about = judged(average.module, pieces, unseen / unseen.sum())
+            sys.stderr.write(f"{step}/{args.steps} loss {mean:.3f} held {about:.3f} {time.monotonic() - begin:.0f} s\n")
+            keep(average.module)
+
+
+def judged(net: nn.Module, pieces: list[Heard], chances: np.ndarray) -> float:
+    """Loss on pieces that are not trained on, the same moments each time."""
+    rng = np.random.default_rng(5)
+    net.eval()
+    with torch.no_grad():
+        losses = [float(loss_of(net(x), counts, true)) for x, counts, true in (batch(pieces, chances, rng) for _ in range(HELD))]
+    net.train()
+    return float(np.mean(losses))
+
+
+def gathered(corpora: list[str], recorded: list[str], activation: Path) -> tuple[list[Heard], np.ndarray]:
+    """All pieces that can be read, and how often each is drawn."""
+    weights = {name: torch.from_numpy(value.astype(np.float32)) for name, value in np.load(activation).items()}
+    net = Net(weights["dense.weight"].shape[1], len(weights["dense.weight"]), tuple(len(weights[f"layers.{n}.weight"]) for n in range(2)))
+    net.load_state_dict(weights)
+    net.eval()
+    pieces: list[Heard] = []
+    chances: list[float] = []
+    for corpus in corpora:
+        folder, _, share = corpus.partition(":")
+        found = [heard(path, net, recorded=folder in recorded) for path in sorted(Path(folder).glob("*.npz"))]
+        known = [each for each in found if each is not None]
+        pieces += known
+        shares = np.array([each.share for each in known])
+        chances += (float(share or 1.0) * shares / shares.sum()).tolist()
+        sys.stderr.write(f"{folder}: {len(known)} of {len(found)} pieces\n")
+    return pieces, np.array(chances)
+
+
+def main() -> None:
+    """Load everything, train, keep the newest weights on disk all along."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("corpora", nargs="+", help="folders of pieces; FOLDER:SHARE weighs one against the others")
+    parser.add_argument("--recorded", nargs="*", default=[], help="folders whose beats were fitted")
+    parser.add_argument("--activation", type=Path, required=True, help="weights of the network of one second")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--dense", type=int, default=48)
+    parser.add_argument("--units", type=int, default=96)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    torch.set_num_threads(1)
+    pieces, chances = gathered(args.corpora, args.recorded, args.activation)
+
+    def keep(net: nn.Module) -> None:
+        np.savez_compressed(args.out, **{name: value.detach().numpy().astype(np.float16) for name, value in net.state_dict().items()})
+
+    trained(pieces, chances, args, keep)
+
+
+if __name__ == "__main__":
+    main()
