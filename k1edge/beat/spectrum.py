@@ -60,7 +60,7 @@ EXPANSION = 0.6
 FORGET_S = 8.0
 """How long the running loudest rules: longer than a bar, shorter than a verse."""
 
-QUIETEST = 3e-5
+QUIETEST = 1e-5
 """Band magnitude (full-scale sine = 1, summed over the bands) below which nothing is amplified: dither and -80 dBFS hiss stay small."""
 
 LEAST_SHARE = 0.02

@@ -1,4 +1,5 @@
 from importlib.resources import files
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def test_a_layout_is_judged_as_its_slots_and_weights_written_out() -> None:
     layouts = [(60.0, 1180.0), (30.0, 1165.0)]
     for period, beat in layouts:
         edges = [round(20 * (beat + period * ((slot - 0.5) / SLOTS - BEATS))) for slot in range(BEATS * SLOTS + 1)]
-        slots = np.log1p([fine[a:b].sum(axis=0) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+        slots = np.log1p([fine[a:b].sum(axis=0) for a, b in pairwise(edges)])
         dense = np.maximum(slots.reshape(BEATS, -1) @ w["dense.weight"].T + w["dense.bias"], 0.0)
         layer = np.maximum(w["layer.weight"] @ dense.ravel() + w["layer.bias"], 0.0)
         expected.append(float(w["out.weight"][0] @ layer))

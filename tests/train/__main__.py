@@ -1,7 +1,7 @@
-"""Make the weights of `k1edge.beat.activation` anew: `make train MIDI=DIR FREE=DIR OUT=DIR`. All steps in order; what exists is not made again.
+"""Make the weights of `k1edge.beat.activation` and `.reading` anew: `make train MIDI=DIR FREE=DIR OUT=DIR`. All steps in order; what exists is not made again.
 
 MIDI holds `pop909` and `groove` as docs/training.md says. Free recordings are gathered into FREE (3.5 GB), corpora and weights go to OUT
-(2 GB): OUT/activation.npz is what the package holds. Some hours on one core.
+(2 GB): OUT/activation.npz and reading.npz are what the package holds. Some hours on one core.
 """
 
 import argparse

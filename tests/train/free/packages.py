@@ -81,6 +81,7 @@ LICENCES = {
     **dict.fromkeys(
         ("ceferino-data", "nexuiz-music", "orbital-eunuchs-sniper-data", "pachi-data", "pingus-data", "rockdodger", "vectoroids", "warmux-data"), "GPL-2+",
     ),
+    **dict.fromkeys(("black-box", "circuslinux-data"), "GPL"), "flobopuyo": "GPL-2+",
     **dict.fromkeys(("enigma-data", "tuxtype-data", "wesnoth-1.16-music"), "GPL-2"),
     "fillets-ng-data": "public domain", "freedink-data": "GPL-3+, CC-BY-3.0 or CC-BY-SA-3.0 (by file)", "fretsonfire-songs-muldjord": "CC-BY-SA-3.0 (El Senator)",
     "fretsonfire-songs-sectoid": "MIT (Carlos Viola Iborra)", "glob2-data": "GPL-3", "openclonk-data": "CC-BY-3.0 or CC0 (by file; Martin Strohmeier)",
