@@ -42,6 +42,14 @@ SHARPNESS = 0.5
 MOST = 4.0
 """Log-likelihood a beat for what looks likelier by a factor e, and what is the most to be said. Sixteen beats overlap with the sixteen before."""
 
+SETTLES_BEATS = 32
+LEAST_SHARPNESS = 0.06
+SAME_TEMPO = 0.05
+"""A tempo that has been held (within 5 %) gives way to others less and less, half as readily after 32 beats: a passage in half time is no other song.
+
+The least is about what sixteen beats say shared out among the sixteen readings that they are part of.
+"""
+
 FIRST_AFTER_BEATS = 2.0
 """Nothing is read before so many beats have been heard."""
 
@@ -86,6 +94,8 @@ class Reader:
         self._hops = 0
         self._phase = 0.0
         self._read_at = 0
+        self._believed = 1.0  # period at the last reading, frames
+        self._held_beats = 0
 
     def hear(self, rises: Floats, chances: Chances) -> None:
         """Take the next hop: rises of its bands, shape (71,), as the network has them, and what the network says."""
@@ -131,7 +141,10 @@ class Reader:
         ]
         periods, beats = np.array(layouts).T
         odds = self.judge(periods, beats + CENTRE)
-        nepers = SHARPNESS * np.clip(odds - odds[0], -MOST, MOST)
+        self._held_beats = self._held_beats + 1 if abs(period_frames / self._believed - 1.0) < SAME_TEMPO else 0
+        self._believed = period_frames
+        settled = max(LEAST_SHARPNESS, SHARPNESS * SETTLES_BEATS / (SETTLES_BEATS + self._held_beats))
+        nepers = np.where(periods == period_frames, SHARPNESS, settled) * np.clip(odds - odds[0], -MOST, MOST)
         return [
             Reading(period, (self._hops - at) / period % 1.0, by)
             for period, at, by in zip(periods.tolist(), beats.tolist(), nepers.tolist(), strict=True)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from k1edge.audio import synth
 from k1edge.beat.activation import DELAY_HOPS, Chances, Inputs, Network
-from k1edge.beat.reading import BEATS, CENTRE, CHANNELS, EDGES, MOST, RELATIVES, RISES_LATER, SHARPNESS, SLOTS, Reader
+from k1edge.beat.reading import BEATS, CENTRE, CHANNELS, EDGES, MOST, RELATIVES, RISES_LATER, SETTLES_BEATS, SHARPNESS, SLOTS, Reader
 from k1edge.beat.spectrum import HOP, Spectrum
 
 BANDS = 71
@@ -79,6 +79,23 @@ def test_readings_come_once_a_beat_and_say_where_each_relative_has_its_beat() ->
             assert [r.phase for r in readings] == pytest.approx([0.5, 0.0, 0.5, 0.0, 0.5, 0.0, 2 / 3, 1 / 3])
             assert all(abs(r.nepers) <= SHARPNESS * MOST for r in readings)
     assert read_at == list(range(100, 901, 50))
+
+
+def test_a_tempo_that_is_held_gives_way_less_and_less_but_its_place_does_not() -> None:
+    rng = np.random.default_rng(6)
+    reader = Reader()
+    said = []
+    for hop in range(1, 50 * 140):
+        rises, chances = noise(rng)
+        strong = float(hop % 100 < 3)  # twice as slow, if anything
+        reader.hear(rises * np.float32(0.01 + strong), Chances(strong, chances.off_beat * 0.01, 0.0))
+        readings = reader.read(50.0, hop % 50 / 50.0, FASTEST, SLOWEST)
+        if readings:
+            said.append([abs(r.nepers) for r in readings])
+    place, tempo = np.array(said)[:, 0], np.array(said)[:, 1:].max(axis=1)
+    assert place[100:].max() > 0.5 * place[:30].max() > 0.0
+    assert tempo[100:].max() <= MOST * SHARPNESS * SETTLES_BEATS / (SETTLES_BEATS + 100) + 1e-6
+    assert tempo[20:40].max() > 1.5 * tempo[100:].max()
 
 
 def test_tempi_that_are_not_considered_are_not_read() -> None:
