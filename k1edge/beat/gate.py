@@ -61,7 +61,7 @@ LIKE_MUSIC = Demands(0.6, 0.4, 0.3, 0.5, 0.3, 7.0)
 """Where the network hears no beat in it (speech, applause), next to nothing opens the gate; where it does, a bar of won bets is enough."""
 
 UNCLEAR_AT = 0.47
-CLEAR_AT = 0.62
+CLEAR_AT = 0.6
 """`Evidence.clarity` of the two: 95 % of the time music has 0.4 and more, speech less than 0.55."""
 
 JUMP = 0.05

@@ -1,7 +1,8 @@
 r"""Sound in, events out: the one entrance of this room. Read it first.
 
     block -> hops of 441 -> spectrum -> novelty -> onset
-                                               \-> forward filter -> grid -> gate -> beats
+                                 \-> evidence -> forward filter -> grid -> gate -> beats
+                                         \-> reading -^ of the last bars, once a beat
 
 Owned by the thread that pushes. Reads no clock: time is the index of the newest sample consumed, so that the same samples give the same
 events in any block size.

@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--midi", type=Path, required=True)
-    parser.add_argument("--pieces", type=int, default=800)
+    parser.add_argument("--pieces", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="number of the first piece, its seed too")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,8 @@ def trained(pieces: list[Heard], chances: np.ndarray, args: argparse.Namespace, 
     held = np.array([number % 100 < 2 for number in range(len(pieces))])
     seen, unseen = np.where(held, 0.0, chances), np.where(held, chances, 0.0)
     net = Layouts(args.dense, args.units)
+    if args.begin:
+        net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in np.load(args.begin).items()})
     adam = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=1e-3)
     plan = torch.optim.lr_scheduler.OneCycleLR(adam, args.rate, total_steps=args.steps, pct_start=0.05)
     average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(KEPT))
@@ -138,6 +140,7 @@ def main() -> None:
     parser.add_argument("--dense", type=int, default=48)
     parser.add_argument("--units", type=int, default=96)
     parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--begin", type=Path, help="weights to go on from")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
