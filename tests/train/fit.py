@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from k1edge.beat.activation import LAGS
+from tests.train.descent import Descent, begun, save
 from tests.train.features import HEADS, Example, load
 
 CROP = 500
@@ -47,9 +47,6 @@ class Net(nn.Module):
 
 COLOUR_DB = 5.0
 """Spread of the random equaliser, at six points from the lowest band to the highest."""
-
-KEPT = 0.998
-"""Share of the averaged weights that stays at each step: what is shipped is the mean of the last few hundred steps."""
 
 
 def coloured(x: Tensor, rng: np.random.Generator) -> Tensor:
@@ -92,11 +89,6 @@ def loss_of(logits: Tensor, targets: Tensor, known: Tensor) -> Tensor:
     return ((each * known).sum(dim=(0, 1)) / (known.sum(dim=(0, 1)) + 1.0) * torch.tensor(HEAD_WEIGHTS)).sum()
 
 
-def save(net: Net, path: Path) -> None:
-    """Weights as float16 arrays."""
-    np.savez_compressed(path, **{name: value.detach().numpy().astype(np.float16) for name, value in net.state_dict().items()})
-
-
 def main() -> None:
     """Load everything, train, keep the newest weights on disk all along."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -116,29 +108,16 @@ def main() -> None:
     chances[held] = 0.0
     chances /= chances.sum()
     net = Net(examples[0].inputs.shape[1], args.dense, tuple(args.units))
-    if args.begin:
-        net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in np.load(args.begin).items()})
-    adam = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=1e-3)
-    plan = torch.optim.lr_scheduler.OneCycleLR(adam, args.rate, total_steps=args.steps, pct_start=0.05)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(KEPT))
-    begin, mean = time.monotonic(), 0.0
+    begun(net, args.begin)
+    descent, begin = Descent(net, args.rate, args.steps), time.monotonic()
     for step in range(1, args.steps + 1):
         net.train()
         inputs, targets, known = batch(examples, chances, rng)
-        loss = loss_of(net(inputs), targets, known)
-        adam.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
-        plan.step()
-        average.update_parameters(net)
-        mean += (float(loss.detach()) - mean) * max(0.01, 1.0 / step)
-        if step % 100 == 0:
-            sys.stderr.write(
-                f"{step}/{args.steps} loss {mean:.4f} held {judged(average.module, examples, held):.4f} {time.monotonic() - begin:.0f} s\n"
-            )
-            save(average.module, args.out)
-    save(average.module, args.out)
+        descent.step(loss_of(net(inputs), targets, known))
+        if step % 100 == 0 or step == args.steps:
+            about = judged(descent.average, examples, held)
+            sys.stderr.write(f"{step}/{args.steps} loss {descent.loss:.4f} held {about:.4f} {time.monotonic() - begin:.0f} s\n")
+            save(descent.average, args.out)
 
 
 def gathered(corpora: list[Path]) -> tuple[list[Example], np.ndarray]:
@@ -155,7 +134,7 @@ def gathered(corpora: list[Path]) -> tuple[list[Example], np.ndarray]:
     return examples, np.array(chances)
 
 
-def judged(net: Net, examples: list[Example], held: list[int]) -> float:
+def judged(net: nn.Module, examples: list[Example], held: list[int]) -> float:
     """Loss of the beat on pieces that are not trained on."""
     net.eval()
     losses = []

@@ -8,16 +8,15 @@ the set). Two pieces of every hundred are not trained on and give the loss that 
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from k1edge.beat.reading import BEATS, CHANNELS, SLOTS
-from tests.train.fit import KEPT, Net
+from tests.train.descent import Descent, begun, save
+from tests.train.fit import Net
 from tests.train.layouts import Heard, heard, laid_out, moment
 
 MOMENTS = 48
@@ -72,32 +71,21 @@ def loss_of(odds: Tensor, counts: list[int], true: list[int]) -> Tensor:
     return -chance[torch.tensor(true)].mean()
 
 
-def trained(pieces: list[Heard], chances: np.ndarray, args: argparse.Namespace, keep: Callable[[nn.Module], None]) -> None:
-    """Every step of it; `keep` is called now and then, and at the end, with the weights' running mean."""
+def trained(pieces: list[Heard], chances: np.ndarray, args: argparse.Namespace) -> None:
+    """Every step of it; the newest weights are on disk all along."""
     rng = np.random.default_rng(args.seed)
     held = np.array([number % 100 < 2 for number in range(len(pieces))])
     seen, unseen = np.where(held, 0.0, chances), np.where(held, chances, 0.0)
     net = Layouts(args.dense, args.units)
-    if args.begin:
-        net.load_state_dict({name: torch.from_numpy(value.astype(np.float32)) for name, value in np.load(args.begin).items()})
-    adam = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=1e-3)
-    plan = torch.optim.lr_scheduler.OneCycleLR(adam, args.rate, total_steps=args.steps, pct_start=0.05)
-    average = AveragedModel(net, multi_avg_fn=get_ema_multi_avg_fn(KEPT))
-    begin, mean = time.monotonic(), 0.0
+    begun(net, args.begin)
+    descent, begin = Descent(net, args.rate, args.steps), time.monotonic()
     for step in range(1, args.steps + 1):
         x, counts, true = batch(pieces, seen / seen.sum(), rng)
-        loss = loss_of(net(x), counts, true)
-        adam.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        adam.step()
-        plan.step()
-        average.update_parameters(net)
-        mean += (float(loss.detach()) - mean) * max(0.01, 1.0 / step)
+        descent.step(loss_of(net(x), counts, true))
         if step % 500 == 0 or step == args.steps:
-            about = judged(average.module, pieces, unseen / unseen.sum())
-            sys.stderr.write(f"{step}/{args.steps} loss {mean:.3f} held {about:.3f} {time.monotonic() - begin:.0f} s\n")
-            keep(average.module)
+            about = judged(descent.average, pieces, unseen / unseen.sum())
+            sys.stderr.write(f"{step}/{args.steps} loss {descent.loss:.3f} held {about:.3f} {time.monotonic() - begin:.0f} s\n")
+            save(descent.average, args.out)
 
 
 def judged(net: nn.Module, pieces: list[Heard], chances: np.ndarray) -> float:
@@ -145,12 +133,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
-    pieces, chances = gathered(args.corpora, args.recorded, args.activation)
-
-    def keep(net: nn.Module) -> None:
-        np.savez_compressed(args.out, **{name: value.detach().numpy().astype(np.float16) for name, value in net.state_dict().items()})
-
-    trained(pieces, chances, args, keep)
+    trained(*gathered(args.corpora, args.recorded, args.activation), args)
 
 
 if __name__ == "__main__":
