@@ -35,6 +35,12 @@ ROWS = 8
 """Parts that the largest product is cut into: each too small to wake the BLAS's threads, which cost more than they do."""
 
 
+def shipped(name: str) -> dict[str, Floats]:
+    """The weights of one of this room's networks, float32, by the names that PyTorch gave them."""
+    with np.load(str(files("k1edge.beat") / f"{name}.npz")) as stored:
+        return {part: stored[part].astype(np.float32) for part in stored.files}
+
+
 class Inputs:
     """Bands, shape (71,), to the network's inputs, shape (107,): tones in pairs of bands, and how much each band has risen."""
 
@@ -85,8 +91,7 @@ class Network:
     """Inputs of a hop to the chances of the hop `DELAY_HOPS` before; two hidden layers over a second of sound."""
 
     def __init__(self) -> None:
-        with np.load(str(files("k1edge.beat") / "activation.npz")) as stored:
-            weights = {name: stored[name].astype(np.float32) for name in stored.files}
+        weights = shipped("activation")
         self._dense, self._dense_bias = weights["dense.weight"], weights["dense.bias"]
         self._first = weights["layers.0.weight"].reshape(ROWS, -1, len(LAGS) * len(self._dense))
         self._first_bias = weights["layers.0.bias"]

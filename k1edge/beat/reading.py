@@ -9,23 +9,25 @@ Owned by the thread that pushes the pipeline.
 """
 
 from collections import deque
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from k1edge.beat.activation import Chances
+from k1edge.beat.activation import Chances, shipped
 from k1edge.beat.spectrum import Floats
 
 SLOTS = 12
 """Of a beat: eighths, sixteenths and triplets each have their own."""
 
 BEATS = 16
-"""That are read: four bars of four; eight tell the place in the beat right 1.5 % less often."""
+"""That are read: four bars of four. Of single readings on 93 songs 91 % prefer the true place to the one half a beat off; of eight beats 89 %."""
+
+SLOT_EDGES = (np.arange(BEATS * SLOTS + 1) - 0.5) / SLOTS - BEATS
+"""In beats from the newest one, which itself is not read: it has only begun."""
 
 EDGES = (0, 3, 6, 10, 15, 21, 28, 35, 42, 49, 56, 64)
-"""First bands of the groups in which rises are laid out: two semitones wide in the bass, an octave at the top."""
+"""First bands of the twelve groups in which rises are laid out, from 65 Hz to 9.3 kHz, each some half an octave wide."""
 
 CHANNELS = len(EDGES) + 3
 
@@ -60,7 +62,7 @@ CENTRE = 0.5
 """From a hop's first edge to its middle."""
 
 MEMORY = 2048
-"""Hops that are kept, more than 17 beats of the slowest tempo (30 bpm: older beats are read as silence)."""
+"""Hops that are kept: 18 beats at 55 bpm. Where a slower tempo is asked for (30 bpm: ten beats), older ones are read as silence."""
 
 
 class Reading(NamedTuple):
@@ -77,18 +79,25 @@ class Reading(NamedTuple):
     nepers: float
 
 
+def relatives(period: float, beat: float, fastest: float, slowest: float) -> list[tuple[float, float]]:
+    """Period and newest beat of every layout that is compared, in the unit of the arguments: first what is believed, then those within the tempi that may be."""
+    return [
+        (ratio * period, beat + (place - ratio if place > 0.0 else 0.0) * period)
+        for ratio, place in RELATIVES
+        if ratio == 1.0 or fastest <= ratio * period <= slowest
+    ]
+
+
 class Reader:
     """Keeps what was heard, and reads it once a beat."""
 
     def __init__(self) -> None:
-        with np.load(str(files("k1edge.beat") / "reading.npz")) as stored:
-            weights = {name: stored[name].astype(np.float32) for name in stored.files}
+        weights = shipped("reading")
         self._dense, self._dense_bias = np.ascontiguousarray(weights["dense.weight"].T), weights["dense.bias"]
         self._layer, self._layer_bias = np.ascontiguousarray(weights["layer.weight"].T), weights["layer.bias"]
         self._out = weights["out.weight"][0]
         self._sizes: Floats = np.diff([*EDGES, 71]).astype(np.float32)
         self._edges = np.array(EDGES)
-        self._slots = (np.arange(BEATS * SLOTS + 1) - 0.5) / SLOTS - BEATS
         self._waiting: deque[Floats] = deque([np.zeros(len(EDGES), dtype=np.float32)] * RISES_LATER)
         self._sums = np.zeros((MEMORY, CHANNELS))  # of all that was heard up to each hop: a slot is a difference
         self._hops = 0
@@ -134,12 +143,7 @@ class Reader:
             return []
         self._read_at = self._hops
         beat = self._hops - phase * period_frames
-        layouts = [
-            (ratio * period_frames, beat + (place - ratio if place > 0.0 else 0.0) * period_frames)
-            for ratio, place in RELATIVES
-            if ratio == 1.0 or fastest <= ratio * period_frames <= slowest
-        ]
-        periods, beats = np.array(layouts).T
+        periods, beats = np.array(relatives(period_frames, beat, fastest, slowest)).T
         odds = self.judge(periods, beats + CENTRE)
         self._held_beats = self._held_beats + 1 if abs(period_frames / self._believed - 1.0) < SAME_TEMPO else 0
         self._believed = period_frames
@@ -161,7 +165,7 @@ class Reader:
     def _laid_out(self, periods: NDArray[np.float64], beats: NDArray[np.float64]) -> NDArray[np.float32]:
         """Slots of the last beats, shape (n, BEATS, SLOTS * CHANNELS), the oldest first: the newest ends before the beat that begins now."""
         oldest = max(self._hops - MEMORY + 1, 0)
-        edges = np.clip(beats[:, None] + periods[:, None] * self._slots, oldest, self._hops - 1e-6)
+        edges = np.clip(beats[:, None] + periods[:, None] * SLOT_EDGES, oldest, self._hops - 1e-6)
         whole = edges.astype(np.intp)
         part = (edges - whole)[..., None]
         sums = self._sums[whole % MEMORY] * (1.0 - part) + self._sums[(whole + 1) % MEMORY] * part

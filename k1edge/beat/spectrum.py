@@ -61,7 +61,10 @@ FORGET_S = 8.0
 """How long the running loudest rules: longer than a bar, shorter than a verse."""
 
 QUIETEST = 1e-5
-"""Band magnitude (full-scale sine = 1, summed over the bands) below which nothing is amplified: dither and -80 dBFS hiss stay small."""
+"""Band magnitude (full-scale sine = 1, summed over the bands) below which nothing is amplified: a third of hiss at -100 dBFS, a fifth of 16-bit dither.
+
+30 dB down 15 songs kept 92.7 % of their first minute's beats at 3e-5 and 96.4 % at 3e-6; but there one song's copy at 22.05 kHz locks a beat apart.
+"""
 
 LEAST_SHARE = 0.02
 """A group counts in full only if its largest rise is this share of the largest group's: what is not in the music is noise, not a fourth voice."""

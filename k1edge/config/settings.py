@@ -90,7 +90,7 @@ class BeatSettings(_Section):
     )
 
     hearing: Literal["network", "flux"] = Field(
-        "network", description="What tells a beat by its sound: a small trained network beside the signal processing, or the latter alone."
+        "network", description="What tells beats: small trained networks beside the signal processing, or the latter alone."
     )
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from k1edge.beat.activation import DELAY_HOPS
-from k1edge.beat.reading import BEATS, CENTRE, CHANNELS, EDGES, RELATIVES, RISES_LATER, SLOTS
+from k1edge.beat.reading import BEATS, CENTRE, CHANNELS, EDGES, RELATIVES, RISES_LATER, SLOT_EDGES, relatives
 from k1edge.beat.tempo import tempo_model
 from tests.train.bands import GAIN
 from tests.train.features import inputs_of
@@ -26,6 +26,9 @@ SLOWEST_RECORDED_BPM = 97.0
 
 FAST_BPM, FAST_SHARE = 150.0, 2.0
 """Rendered pieces faster than this are drawn twice as often: recordings have few, their fits end at 164 bpm."""
+
+FASTEST, SLOWEST = tempo_model().periods[[0, -1]] + (-0.5, 0.5)
+"""Periods in hops."""
 
 MISTAKEN = 0.6
 """So often it is a mistake that is believed, and the truth is among its relatives."""
@@ -70,20 +73,18 @@ def heard(path: Path, net: Net, *, recorded: bool) -> Heard | None:
 
 def moment(piece: Heard, rng: np.random.Generator) -> Moment | None:
     """A moment at one of its beats; None where its tempo is beyond those considered, or its sound ends."""
-    periods = tempo_model().periods
-    fastest, slowest = float(periods[0]) - 0.5, float(periods[-1]) + 0.5
     number = int(rng.integers(FIRST_BEAT, len(piece.beats) - 1))
     first = max(number - 8, 0)
     period = float(piece.beats[number] - piece.beats[first]) / (number - first)
     beat = float(piece.beats[number])
-    if not fastest <= period <= slowest or beat > len(piece.sums) - 2:
+    if not FASTEST <= period <= SLOWEST or beat > len(piece.sums) - 2:
         return None
     ratio, place = RELATIVES[int(rng.integers(1, len(RELATIVES)))] if rng.random() < MISTAKEN else RELATIVES[0]
-    if not fastest <= ratio * period <= slowest:
+    if not FASTEST <= ratio * period <= SLOWEST:
         ratio, place = RELATIVES[0]
     believed = ratio * period
     newest = beat + place * period - (believed if place > 0.0 else 0.0)
-    layouts = [(r * believed, newest + (p - r if p > 0.0 else 0.0) * believed) for r, p in RELATIVES if fastest <= r * believed <= slowest]
+    layouts = relatives(believed, newest, FASTEST, SLOWEST)
     right = [n for n, layout in enumerate(layouts) if alike(layout, (period, beat))]
     if not right:
         layouts.append((period, beat))
@@ -98,8 +99,7 @@ def alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 def laid_out(sums: Tensor, periods: Reals, beats: Reals) -> Tensor:
     """As `Reader` lays them out: shape (n, BEATS, SLOTS * CHANNELS)."""
-    slots = (np.arange(BEATS * SLOTS + 1) - 0.5) / SLOTS - BEATS
-    edges = np.clip(beats[:, None] + periods[:, None] * slots, 0.0, len(sums) - 1.001)
+    edges = np.clip(beats[:, None] + periods[:, None] * SLOT_EDGES, 0.0, len(sums) - 1.001)
     whole = torch.from_numpy(edges.astype(np.int64))
     part = torch.from_numpy(edges % 1.0).float()[..., None]
     at = sums[whole] * (1.0 - part) + sums[whole + 1] * part
