@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from k1edge.beat.activation import Inputs, Network
-from k1edge.beat.reading import Reader, Reading
+from k1edge.beat.reading import UNREAD, Reader, Reading, Verdict
 from k1edge.beat.spectrum import FRAME_RATE_HZ, HOP, Floats, Novelty
 from k1edge.beat.tempo import TempoModel
 from k1edge.beat.timeline import DELAY_SAMPLES
@@ -42,13 +42,6 @@ BET_NETWORK = 0.7
 FLUX_LATER = 3
 """Hops that the rises wait for the network's word on the same moment."""
 
-CLARITY_HOPS = 50
-CLARITY_PARTS = 4
-"""Clarity is taken over two seconds in halves: each holds a beat from 120 bpm on, every second one from 60."""
-
-CLARITY_WAITS_HOPS = 40
-"""Where nothing has been played for so long (0.4 s) clarity stays as it was: music that returns need not prove itself again."""
-
 MEAN_S = 3.0
 """About a bar and a half: what is usual now speaks neither for nor against."""
 
@@ -62,14 +55,12 @@ class Evidence:
         off_beat: the same for hypotheses whose half beat it is.
         bet: what the gate judges a forecast by, zero-mean, -1 to 1.
         stirs: whether anything was played at all.
-        clarity: how sure the network was of its surest beats lately, 0 to 1: 0.8 in music, 0.3 in speech, 0.1 to 0.2 in noise; None without it.
     """
 
     on_beat: float
     off_beat: float
     bet: float
     stirs: bool
-    clarity: float | None
 
 
 class Listener(Protocol):
@@ -77,9 +68,11 @@ class Listener(Protocol):
 
     Attributes:
         delay_samples: from an attack to where its evidence begins.
+        verdict: what was read last; None where nobody can read.
     """
 
     delay_samples: float
+    verdict: Verdict | None
 
     def weigh(self, novelty: Novelty, bands: Floats) -> Evidence:
         """Take the next hop: its novelty, and its bands, shape (71,)."""
@@ -94,7 +87,7 @@ class Listener(Protocol):
         ...
 
     def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
-        """Once a beat, how likely relatives of the estimate are."""
+        """Once a beat, judge the estimate: how likely its relatives are."""
         ...
 
 
@@ -107,11 +100,12 @@ class Flux:
     """Rises in groups of bands, by signal processing alone."""
 
     delay_samples = DELAY_SAMPLES
+    verdict = None
 
     def weigh(self, novelty: Novelty, bands: Floats) -> Evidence:
         """Each hop by itself."""
         del bands
-        return Evidence(SHARPNESS * novelty.evidence, OFF_BEAT_SHARPNESS * novelty.off_beat, novelty.evidence, novelty.flux >= STIR, None)
+        return Evidence(SHARPNESS * novelty.evidence, OFF_BEAT_SHARPNESS * novelty.off_beat, novelty.evidence, novelty.flux >= STIR)
 
     def resume(self, bands: Floats) -> None:
         """Nothing is kept from hop to hop."""
@@ -138,9 +132,7 @@ class Learned:
         self._waiting = deque([Novelty(0.0, 0.0, 0.0, 0.0)] * FLUX_LATER)
         self._usual_beat = self._usual_off_beat = 0.0  # mean chance of late
         self._hops = 0
-        self._since_stir = 0
-        self._clarity_hops = 0
-        self._surest = deque([0.0] * CLARITY_PARTS, maxlen=CLARITY_PARTS)
+        self.verdict: Verdict | None = UNREAD
 
     def weigh(self, novelty: Novelty, bands: Floats) -> Evidence:
         """Each hop with the second before it."""
@@ -154,23 +146,12 @@ class Learned:
         self._waiting.append(novelty)
         rise = self._waiting.popleft()
         beat = chances.beat - self._usual_beat
-        self._clear(chances.beat, stirs=rise.flux >= STIR)
         return Evidence(
             FLUX_SHARE * SHARPNESS * rise.evidence + NETWORK_SHARPNESS * beat,
             FLUX_SHARE * OFF_BEAT_SHARPNESS * rise.off_beat + NETWORK_OFF_BEAT_SHARPNESS * (chances.off_beat - self._usual_off_beat),
             BET_FLUX * rise.evidence + BET_NETWORK * beat,
             rise.flux >= STIR,
-            sum(self._surest) / CLARITY_PARTS,
         )
-
-    def _clear(self, beat: float, *, stirs: bool) -> None:
-        self._since_stir = 0 if stirs else self._since_stir + 1
-        if self._since_stir > CLARITY_WAITS_HOPS:
-            return
-        if self._clarity_hops % CLARITY_HOPS == 0:
-            self._surest.append(0.0)
-        self._surest[-1] = max(self._surest[-1], beat)
-        self._clarity_hops += 1
 
     def resume(self, bands: Floats) -> None:
         """The network hears that nothing rose; rises of before the gap are not waited for."""
@@ -184,4 +165,8 @@ class Learned:
 
     def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
         """What the last bars look like, laid out in this tempo and in others."""
-        return self._reader.read(estimate.period_frames, estimate.phase, float(tempi.periods[0]), float(tempi.periods[-1]))
+        verdict = self._reader.read(estimate.period_frames, estimate.phase, float(tempi.periods[0]), float(tempi.periods[-1]))
+        if verdict is None:
+            return []
+        self.verdict = verdict
+        return verdict.readings

@@ -56,13 +56,14 @@ class Demands(NamedTuple):
 DEAF = Demands(4.6, 3.2, 2.0, 0.6, 1.0, 7.0)
 """Where nobody listens to what it sounds like. Largest support of a dozen minutes each: white noise 0.1, pink 0.4, applause 2.7, speech 3.7, babble 4.1."""
 
-UNLIKE_MUSIC = Demands(8.0, 7.0, 2.0, 0.6, 7.0, 4.0)
+UNLIKE_MUSIC = Demands(8.0, 7.0, 2.0, 0.6, 7.0, 2.0)
 LIKE_MUSIC = Demands(0.6, 0.4, 0.3, 0.5, 0.3, 7.0)
-"""Where the network hears no beat in it (speech, applause), next to nothing opens the gate; where it does, a bar of won bets is enough."""
+"""Where the last bars do not look like music (speech, applause), next to nothing opens the gate; where they do, a won bet is enough."""
 
-UNCLEAR_AT = 0.47
-CLEAR_AT = 0.6
-"""`Evidence.clarity` of the two: 95 % of the time music has 0.4 and more, speech less than 0.55."""
+NO_MUSIC_AT = 0.4
+MUSIC_AT = 0.8
+"""`Verdict.music` of the two."""
+
 
 JUMP = 0.05
 """A tempo that changes by more within one hop has jumped: another hypothesis leads."""
@@ -93,6 +94,17 @@ DEAD_S = 4.0
 """No signal for so long: stop at once, even within the hold."""
 
 
+def demanded(music: float | None) -> Demands:
+    """What is asked where the last bars have a beat with the chance `music`, 0 to 1; None = nobody can tell."""
+    if music is None:
+        return DEAF
+    if music <= NO_MUSIC_AT:
+        return UNLIKE_MUSIC
+    if music >= MUSIC_AT:
+        return LIKE_MUSIC
+    return UNLIKE_MUSIC.towards(LIKE_MUSIC, (music - NO_MUSIC_AT) / (MUSIC_AT - NO_MUSIC_AT))
+
+
 class Gate:
     """Facts of each hop in, lock state out."""
 
@@ -110,7 +122,7 @@ class Gate:
         self._known = False  # whether anybody can tell music from what is none
 
     def step(
-        self, evidence: float | None, bet: float, estimate: Estimate, level_db: float, *, beat: bool, clarity: float | None = None
+        self, evidence: float | None, bet: float, estimate: Estimate, level_db: float, *, beat: bool, music: float | None = None
     ) -> LockState:
         """Take one hop.
 
@@ -120,7 +132,7 @@ class Gate:
             estimate: what the filter holds to be true.
             level_db: RMS of late, dB against full scale.
             beat: whether a beat was promised in this hop.
-            clarity: how clearly beats are heard of late (`Evidence.clarity`); None = nobody can tell.
+            music: chance that what was heard of late has a beat (`reading.Verdict`); None = nobody can tell.
         """
         self._bets.append(bet)
         forecast = self._bets.popleft()
@@ -132,12 +144,8 @@ class Gate:
         self._period = estimate.period_frames
         self._steady_hops = 0 if jumped else self._steady_hops + 1
         self._quiet_hops = self._quiet_hops + 1 if level_db < SILENCE_DB else 0
-        demands = DEAF
-        if clarity is not None:
-            share = min(1.0, max(0.0, (clarity - UNCLEAR_AT) / (CLEAR_AT - UNCLEAR_AT)))
-            demands = UNLIKE_MUSIC.towards(LIKE_MUSIC, share)
-        self._known = clarity is not None
-        self._decide(estimate.mass, demands, heard=evidence is not None and self._quiet_hops == 0, beat=beat)
+        self._known = music is not None
+        self._decide(estimate.mass, demanded(music), heard=evidence is not None and self._quiet_hops == 0, beat=beat)
         return self.state
 
     def vouch(self) -> None:
@@ -173,7 +181,7 @@ class Gate:
             self.state = LockState.LOCKING if hopeful else LockState.UNLOCKED
 
     def _close(self) -> None:
-        """Go dark, yet keep the tempo: music that returns on the beat is met with light at its second, for clarity has not been lost in silence."""
+        """Go dark, yet keep the tempo: music that returns on the beat is met with light at its second, for in silence nothing is read that could speak against it."""
         self.state = LockState.UNLOCKED
         self.support = min(self.support, 0.0 if self._known else STRANGER)
         self._vouched = False

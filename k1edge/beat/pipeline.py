@@ -113,6 +113,10 @@ class Pipeline:
             self._filter = steered(self._filter, steering, phase)
             self._tempi, self._kept = steering.tempi, steering.keep
 
+    def flywheel(self) -> Timeline:
+        """Where the beat goes on after the newest hop, whether there is light or not; its next beat has number 0."""
+        return self._grid.forecast(self._hop_end, self._filter.estimate(), follow=self._follow)
+
     def push(self, block: AudioBlock) -> list[Event]:
         """Consume a block; return what was found, in the order in which it was found.
 
@@ -194,20 +198,23 @@ class Pipeline:
     def _track(self, evidence: Evidence, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
         self._since_rise = 0 if evidence.stirs else self._since_rise + 1
         told = self._since_rise <= BREAK_BEATS * self._period_hops  # in a break "no onset" would walk the tempo away
+        if told and self._grid.coasts:
+            self._filter.place(self._grid.phase_at(now - HOP))
         self._filter.step(evidence.on_beat if told else None, evidence.off_beat)
         estimate = self._estimate()
         readings = self._listener.read(estimate, self._filter.model) if told else []
         if readings:
             self._filter.weigh(readings)
             estimate = self._estimate()
-        promise = self._grid.step(now, estimate, follow=self._follow)
+        verdict = self._listener.verdict
+        promise = self._grid.step(now, estimate, follow=self._follow if told else Follow.COASTING)
         self._gate.step(
             evidence.bet if told else None,
             self._filter.beat_chance(BET_HOPS),
             estimate,
             level_db,
             beat=promise is not None,
-            clarity=evidence.clarity,
+            music=None if verdict is None else verdict.music,
         )
         self._period_hops = estimate.period_frames
         return self._take(promise, estimate, now), estimate

@@ -2,8 +2,8 @@
 
 A network of one second (`activation`) knows what a beat sounds like, not whether it is every second one, nor whether bass drum and snare come
 on the beat or between. That shows in the pattern of bars: so whatever was heard is laid out in slots of a twelfth of a beat, under the tempo
-that is believed and under each of its relatives, and a small network says which layout looks like music. Laid out so, fast music and slow look
-alike, and nothing but the pattern decides. Trained by `tests/train`; how and on what is in `docs/training.md`.
+that is believed and under each of its relatives, and a small network says which layout looks like music, if any does. Laid out so, fast music
+and slow look alike, and nothing but the pattern decides. Trained by `tests/train`; how and on what is in `docs/training.md`.
 
 Owned by the thread that pushes the pipeline.
 """
@@ -40,6 +40,9 @@ RELATIVES = (
 )  # fmt: skip
 """What music is mistaken for: (period, place of its beat), in beats. The first is what is believed."""
 
+FASTEST, SLOWEST = 27.5, 109.5
+"""Periods in hops, 218 to 55 bpm, that it was trained on: judged all of them, for music is music whatever tempi a person wants."""
+
 SHARPNESS = 0.5
 MOST = 4.0
 """Log-likelihood a beat for what looks likelier by a factor e, and what is the most to be said. Sixteen beats overlap with the sixteen before."""
@@ -61,6 +64,9 @@ NEAREST_HOPS = 16
 CENTRE = 0.5
 """From a hop's first edge to its middle."""
 
+LARGEST = 30.0
+"""Log-odds beyond which exp need not go."""
+
 MEMORY = 2048
 """Hops that are kept: 18 beats at 55 bpm. Where a slower tempo is asked for (30 bpm: ten beats), older ones are read as silence."""
 
@@ -79,6 +85,23 @@ class Reading(NamedTuple):
     nepers: float
 
 
+class Verdict(NamedTuple):
+    """What the last bars look like.
+
+    Attributes:
+        readings: what to believe more or less.
+        right: chance that what is believed is the beat, 0 to 1.
+        music: chance that it or one of its relatives is: that there is a beat at all.
+    """
+
+    readings: list[Reading]
+    right: float
+    music: float
+
+
+UNREAD = Verdict([], 0.0, 0.0)
+
+
 def relatives(period: float, beat: float, fastest: float, slowest: float) -> list[tuple[float, float]]:
     """Period and newest beat of every layout that is compared, in the unit of the arguments: first what is believed, then those within the tempi that may be."""
     return [
@@ -95,7 +118,7 @@ class Reader:
         weights = shipped("reading")
         self._dense, self._dense_bias = np.ascontiguousarray(weights["dense.weight"].T), weights["dense.bias"]
         self._layer, self._layer_bias = np.ascontiguousarray(weights["layer.weight"].T), weights["layer.bias"]
-        self._out = weights["out.weight"][0]
+        self._out, self._out_bias = weights["out.weight"][0], weights["out.bias"]
         self._sizes: Floats = np.diff([*EDGES, 71]).astype(np.float32)
         self._edges = np.array(EDGES)
         self._waiting: deque[Floats] = deque([np.zeros(len(EDGES), dtype=np.float32)] * RISES_LATER)
@@ -125,8 +148,8 @@ class Reader:
         now[len(EDGES) :] = chances
         now += before
 
-    def read(self, period_frames: float, phase: float, fastest: float, slowest: float) -> list[Reading]:
-        """Once a beat, where a beat begins: the relatives of what is believed.
+    def read(self, period_frames: float, phase: float, fastest: float, slowest: float) -> Verdict | None:
+        """Once a beat, where a beat begins: judge what is believed and its relatives.
 
         Args:
             period_frames: the tempo that is believed, frames a beat.
@@ -135,31 +158,34 @@ class Reader:
             slowest: largest one.
 
         Returns:
-            What to believe more or less from now on; empty between beats, and where nothing may be but what is believed.
+            What is to be believed from now on; None between beats.
         """
         begins = phase < 0.5 < self._phase
         self._phase = phase
         if not begins or self._hops - self._read_at < NEAREST_HOPS or self._hops < FIRST_AFTER_BEATS * period_frames:
-            return []
+            return None
         self._read_at = self._hops
         beat = self._hops - phase * period_frames
-        periods, beats = np.array(relatives(period_frames, beat, fastest, slowest)).T
+        periods, beats = np.array(relatives(period_frames, beat, min(fastest, FASTEST), max(slowest, SLOWEST))).T
         odds = self.judge(periods, beats + CENTRE)
         self._held_beats = self._held_beats + 1 if abs(period_frames / self._believed - 1.0) < SAME_TEMPO else 0
         self._believed = period_frames
         settled = max(LEAST_SHARPNESS, SHARPNESS * SETTLES_BEATS / (SETTLES_BEATS + self._held_beats))
         nepers = np.where(periods == period_frames, SHARPNESS, settled) * np.clip(odds - odds[0], -MOST, MOST)
-        return [
+        readings = [
             Reading(period, (self._hops - at) / period % 1.0, by)
-            for period, at, by in zip(periods.tolist(), beats.tolist(), nepers.tolist(), strict=True)
-        ][1:]
+            for period, at, by in list(zip(periods.tolist(), beats.tolist(), nepers.tolist(), strict=True))[1:]
+            if fastest <= period <= slowest
+        ]
+        likely = np.exp(np.minimum(odds, LARGEST).astype(np.float64))
+        return Verdict(readings, float(likely[0] / (1.0 + likely.sum())), float(1.0 - 1.0 / (1.0 + likely.sum())))
 
     def judge(self, periods: NDArray[np.float64], beats: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Log-odds, shape (n,), of layouts whose newest beat is `beats` (in hops since the beginning) and whose period is `periods`; only differences tell."""
+        """Log-odds, shape (n,), against there being no beat, of layouts whose newest beat is `beats` (in hops since the beginning) and whose period is `periods`."""
         heard = self._laid_out(periods, beats)
         dense = np.maximum(heard @ self._dense + self._dense_bias, 0.0)  # a small product for each layout: none wakes the BLAS's threads
         layer = np.maximum(dense.reshape(len(periods), 1, -1) @ self._layer + self._layer_bias, 0.0)
-        told: NDArray[np.float32] = layer[:, 0] @ self._out
+        told: NDArray[np.float32] = layer[:, 0] @ self._out + self._out_bias
         return told
 
     def _laid_out(self, periods: NDArray[np.float64], beats: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -6,6 +6,9 @@ Owned by the thread that pushes the pipeline. Times are samples since the stream
 from collections import deque
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate, pairwise
+from math import ceil
+from statistics import linear_regression, median
 
 from k1edge.beat.spectrum import HOP
 from k1edge.beat.tracker import Estimate
@@ -48,12 +51,21 @@ STEADY = 0.06
 """Intervals further than this from the filter's period belong to another tempo and are not averaged."""
 
 
+WHEEL_BEATS = 24
+"""A break is coasted through by the straight line through so many beats as the filter saw them: their jitter of 8 ms leaves 0.3 ms a beat."""
+
+WHEEL_LEAST = 6
+UNSURE_BEATS = 2
+"""The last two beats before a break are left out: they were seen when nobody played any more."""
+
+
 class Follow(Enum):
     """How the grid follows the filter."""
 
     FREELY = "freely"  # nobody sees it yet
     SMOOTHLY = "smoothly"  # locked: small errors are slewed, large ones jumped
     STEADILY = "steadily"  # held: small errors are slewed, large ones are not believed
+    COASTING = "coasting"  # a break: nothing is heard, the beat goes on by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,8 @@ class Grid:
         self._gaps: deque[float] = deque(maxlen=MEAN_OVER)
         self._period = 0.0
         self._freed: float | None = None  # the period before a person moved the beat; None once the next is promised
+        self._seen_beats: deque[float] = deque(maxlen=WHEEL_BEATS + UNSURE_BEATS)
+        self._wheel: tuple[float, float] | None = None  # while coasting: a beat and the period
         self._bias = 0.0
         self.strength = 0.5
         """How hard the next beat is expected to be hit, 0 to 1, from those before it."""
@@ -101,19 +115,21 @@ class Grid:
         """A person has moved the beat: the next one goes where it is seen at once, and may come as soon as the tempo so far allows."""
         self._freed = self._period if self._freed is None else min(self._freed, self._period)
         self._gaps.clear()
-        self._last_raw = None
+        self._seen_beats.clear()
+        self._wheel = self._last_raw = None
 
     def step(self, now: float, estimate: Estimate, *, follow: Follow) -> Promise | None:
         """Look at the estimate of the hop ending at `now`; promise a beat if one is less than the lead away."""
-        raw_period = estimate.period_frames * HOP
-        self._period = self._mean_period(raw_period)
-        raw = self._seen(now, estimate.phase, raw_period)
-        due = self._smoothed(now, raw, follow=follow)
+        if follow is not Follow.COASTING:
+            self._wheel = None
+        elif self._wheel is None:
+            self._wheel = self._fitted()
+        raw, due = self._next(now, estimate, follow)
         if due - now > self.lead_samples:
             return None
         due = max(due, now)
-        if self._last_raw is not None:
-            self._gaps.append(raw - self._last_raw)
+        if self._wheel is None:
+            self._remember(raw)
         self._last, self._last_raw, self._freed = due, raw, None
         self.strength *= FADE
         self._promised.append(due)
@@ -121,8 +137,46 @@ class Grid:
 
     def forecast(self, now: float, estimate: Estimate, *, follow: Follow) -> Timeline:
         """Beats from the next one on; the next unpromised beat has number 0."""
-        raw = self._seen(now, estimate.phase, estimate.period_frames * HOP)
-        return Timeline(self._period, 0.0, self._smoothed(now, raw, follow=follow))
+        return Timeline(self._period, 0.0, self._next(now, estimate, follow)[1])
+
+    @property
+    def coasts(self) -> bool:
+        """Whether the beat goes on by itself."""
+        return self._wheel is not None
+
+    def phase_at(self, now: float) -> float:
+        """While it coasts: the phase at the hop ending at `now` of a filter that sees the beats where they are expected."""
+        beat, period = self._wheel or (0.0, self._period)
+        return self.phase_of(beat, now, period)
+
+    def _next(self, now: float, estimate: Estimate, follow: Follow) -> tuple[float, float]:
+        """The next beat as it is seen, and as it may be promised."""
+        if self._wheel is not None:
+            beat, self._period = self._wheel
+            raw = beat + ceil((self._earliest(now, self._period) - beat) / self._period) * self._period
+            return raw, raw
+        raw_period = estimate.period_frames * HOP
+        self._period = self._mean_period(raw_period)
+        raw = self._seen(now, estimate.phase, raw_period)
+        return raw, self._smoothed(now, raw, follow=follow)
+
+    def _remember(self, raw: float) -> None:
+        gap = 0.0 if self._last_raw is None else raw - self._last_raw
+        if self._last_raw is not None:
+            self._gaps.append(gap)
+        if abs(gap / self._period - 1.0) > STEADY:
+            self._seen_beats.clear()
+        self._seen_beats.append(raw)
+
+    def _fitted(self) -> tuple[float, float] | None:
+        """A beat and the period of the straight line through the last beats; None where there are too few."""
+        beats = list(self._seen_beats)[:-UNSURE_BEATS]
+        if len(beats) < WHEEL_LEAST:
+            return None
+        usual = median(b - a for a, b in pairwise(beats))
+        numbers = list(accumulate((round((b - a) / usual) for a, b in pairwise(beats)), initial=0))  # some may be missing
+        period, first = linear_regression(numbers, beats)
+        return first, period
 
     def _mean_period(self, raw: float) -> float:
         near = [g for g in self._gaps if abs(g / raw - 1.0) <= STEADY]
@@ -131,11 +185,14 @@ class Grid:
     def _seen(self, now: float, phase: float, period: float) -> float:
         """The next beat as the filter sees it: after the last promised one, not before `now` but for what estimates jitter by."""
         due = now - self._delay + self._bias + (1.0 - phase) * period
-        spacing = period if self._freed is None else min(period, self._freed)
-        earliest = now - JITTER_SAMPLES if self._last is None else max(now - JITTER_SAMPLES, self._last + REFRACTORY_BEATS * spacing)
+        earliest = self._earliest(now, period)
         while due < earliest:
             due += period
         return due
+
+    def _earliest(self, now: float, period: float) -> float:
+        spacing = period if self._freed is None else min(period, self._freed)
+        return now - JITTER_SAMPLES if self._last is None else max(now - JITTER_SAMPLES, self._last + REFRACTORY_BEATS * spacing)
 
     def _smoothed(self, now: float, due: float, *, follow: Follow) -> float:
         """The same beat as it may be promised."""

@@ -20,6 +20,9 @@ BEAT_WINDOW = 1.0 / 12.0
 ELSEWHERE = 0.02
 """What a hop leaves of the belief in phases that a person has ruled out: less than the clearest beat gives (`evidence`: e ** 3)."""
 
+PLACE_SPREAD = 0.05
+"""Standard deviation, in beats, of where music returns after a break, about where it was expected."""
+
 READ_REACH = 0.12
 """Share of the period by which a phase may be off and still be the one that was read."""
 
@@ -101,6 +104,14 @@ class ForwardFilter:
                 near = np.abs((m.phase[states] - phase + 0.5) % 1.0 - 0.5) < READ_REACH
                 self._now[states][near] *= exp(nepers)
         self._now *= 1.0 / self._now.sum()
+
+    def place(self, phase: float) -> None:
+        """Believe of every tempo that its beat lies at `phase`, [0, 1), and little else: after a break, in which places ran apart."""
+        m = self.model
+        tempi = np.add.reduceat(self._now, m.first) / m.periods
+        off = (m.phase - phase + 0.5) % 1.0 - 0.5
+        belief = np.repeat(tempi, m.periods.astype(int)) * (np.exp(-0.5 * (off / PLACE_SPREAD) ** 2) + ELSEWHERE)
+        np.multiply(belief, 1.0 / belief.sum(), out=self._now)
 
     def keep_near(self, phase: float) -> None:
         """Leave nearly no belief in phases a quarter of a beat and more away from `phase`, [0, 1): the beat may drift, not change its place."""

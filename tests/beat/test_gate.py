@@ -2,7 +2,7 @@ from itertools import pairwise
 
 import pytest
 
-from k1edge.beat.gate import BET_HOPS, HOLD_BEATS, LIKE_MUSIC, UNLIKE_MUSIC, Gate
+from k1edge.beat.gate import BET_HOPS, HOLD_BEATS, LIKE_MUSIC, MUSIC_AT, NO_MUSIC_AT, UNLIKE_MUSIC, Gate, demanded
 from k1edge.beat.tracker import BEAT_WINDOW, Estimate
 from k1edge.events import LockState
 
@@ -14,9 +14,9 @@ VAGUE = Estimate(float(PERIOD), 0.0, 0.2, 0.3)
 class Played:
     """A gate and a drummer: `hits` says whether each beat is heard where the filter forecasts it."""
 
-    def __init__(self, clarity: float | None = None) -> None:
+    def __init__(self, music: float | None = None) -> None:
         self.gate = Gate()
-        self.clarity = clarity
+        self.music = music
         self.hop = 0
         self.states: list[LockState] = []
 
@@ -27,7 +27,7 @@ class Played:
             due = (self.hop + BET_HOPS) % PERIOD < PERIOD * BEAT_WINDOW
             loud = phase < 3 if hit else 25 <= phase < 28
             evidence = (0.7 if loud else -0.04) if heard else None
-            self.gate.step(evidence, 0.9 if due else 0.01, estimate, level_db, beat=phase == PERIOD - 10, clarity=self.clarity)
+            self.gate.step(evidence, 0.9 if due else 0.01, estimate, level_db, beat=phase == PERIOD - 10, music=self.music)
             self.states.append(self.gate.state)
         return self.gate.state
 
@@ -86,22 +86,33 @@ def test_support_stays_within_its_bounds(hit: bool) -> None:
     assert -3.0 <= played.gate.support <= 9.0
 
 
-def test_where_beats_are_heard_clearly_a_bar_of_hits_is_enough_and_where_it_sounds_like_speech_much_more_is_wanted() -> None:
+def test_where_it_looks_like_music_a_bar_of_hits_is_enough_and_where_it_looks_like_speech_much_more_is_wanted() -> None:
     waits = {}
-    for clarity in (0.3, None, 0.7):
-        played = Played(clarity)
+    for music in (0.1, None, 0.95):
+        played = Played(music)
         played.beats(20)
-        waits[clarity] = played.states.index(LockState.LOCKED) if LockState.LOCKED in played.states else len(played.states)
-    assert waits[0.7] <= 3 * PERIOD < waits[None] < waits[0.3]
+        waits[music] = played.states.index(LockState.LOCKED) if LockState.LOCKED in played.states else len(played.states)
+    assert waits[0.95] <= 3 * PERIOD < waits[None] < waits[0.1]
 
 
-def test_between_clear_and_unclear_the_demands_are_between() -> None:
-    between = UNLIKE_MUSIC.towards(LIKE_MUSIC, 0.5)
+def test_between_music_and_none_the_demands_are_between() -> None:
+    between = demanded((MUSIC_AT + NO_MUSIC_AT) / 2)
     assert between.steady == pytest.approx((UNLIKE_MUSIC.steady + LIKE_MUSIC.steady) / 2)
-    assert UNLIKE_MUSIC.towards(LIKE_MUSIC, 1.0) == pytest.approx(LIKE_MUSIC)
+    assert (demanded(1.0), demanded(MUSIC_AT - 1e-12)) == (LIKE_MUSIC, pytest.approx(LIKE_MUSIC))
+    assert (demanded(0.0), demanded(NO_MUSIC_AT + 1e-12)) == (UNLIKE_MUSIC, pytest.approx(UNLIKE_MUSIC))
 
 
-def test_clarity_alone_opens_nothing() -> None:
+def test_where_music_gives_way_to_speech_it_is_dark_within_a_bar_and_where_it_only_rests_it_is_not() -> None:
+    states = {}
+    for music in (0.05, 0.95):
+        played = Played(0.95)
+        assert played.beats(8) is LockState.LOCKED
+        played.music = music
+        states[music] = played.beats(4, estimate=VAGUE)
+    assert states == {0.05: LockState.UNLOCKED, 0.95: LockState.HOLDING}
+
+
+def test_music_alone_opens_nothing() -> None:
     played = Played(0.9)
     assert played.beats(20, hit=False) is LockState.UNLOCKED
     assert LockState.LOCKED not in played.states

@@ -167,6 +167,19 @@ def test_fault_55_silence_after_music_is_held_and_then_dark_and_music_comes_back
     assert back[0].bpm == pytest.approx(118.0, rel=0.03)
 
 
+def test_after_four_bars_of_silence_the_beat_is_expected_where_it_returns() -> None:
+    song = drums()
+    middle = song.beats_s[24]
+    pipeline = Pipeline()
+    bars_s = 16 * 60.0 / 118.0
+    sound = np.concatenate([song.samples[: round(middle * S)], np.zeros(round(bars_s * S), dtype=np.float32)])
+    for start in range(0, len(sound) // 441 * 441, 441):
+        pipeline.push(AudioBlock(sound[start : start + 441], SampleIndex(start), 0, None))
+    wheel = pipeline.flywheel()
+    off_beats = wheel.beat_at((middle + bars_s) * S)
+    assert abs(off_beats - round(off_beats)) * wheel.period / S < 0.02
+
+
 def test_a_tempo_step_is_followed_within_three_seconds() -> None:
     song = synth.song("tempo_step", seconds=24.0)
     step_s = song.sections[1].start_s

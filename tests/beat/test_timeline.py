@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,6 +54,37 @@ def test_locked_a_large_error_is_jumped_held_it_is_not_believed() -> None:
         made = played(grid, steady(50.0, 300, shift=25.0, start=500), follow, start_hop=501)
         off = ((made[-1][1].sample - last) / HOP) % 50.0
         assert min(abs(off - moved), 50 - abs(off - moved)) < 1.0
+
+
+def test_in_a_break_the_beat_goes_on_along_the_line_through_the_beats_before_whatever_the_filter_says() -> None:
+    grid, period = Grid(LEAD), 51.37
+    rng = np.random.default_rng(4)
+    last = 0.0
+    for hop in range(1, 1500):  # seen one to two hops beside where it is, and whole frames only
+        last = hop % period / period
+        jitter = float(rng.normal(0.0, 0.6))
+        grid.step(hop * HOP, Estimate(float(round(period)), (last + jitter / period) % 1.0, 0.9, 0.9), follow=Follow.SMOOTHLY)
+    assert not grid.coasts
+    made = played(grid, [Estimate(60.0, 0.3, 0.5, 0.5)] * round(16.4 * period), Follow.COASTING, start_hop=1500)
+    assert grid.coasts
+    assert len(made) >= 16
+    off = [((p.sample + DELAY_SAMPLES) / HOP / period + 0.5) % 1.0 - 0.5 for _, p in made]
+    assert max(abs(each) for each in off) * period < 2.0  # 20 ms
+    hop = 1500 + round(16.4 * period)
+    assert ((grid.phase_at(hop * HOP) - hop / period + 0.5) % 1.0 - 0.5) * period == pytest.approx(0.0, abs=2.0)
+
+
+def test_a_beat_that_is_missing_bends_no_line_and_too_few_beats_make_none() -> None:
+    grid = Grid(LEAD)
+    played(grid, steady(50.0, 600))
+    played(grid, steady(50.0, 60, start=600), Follow.COASTING, start_hop=601)
+    played(grid, steady(50.0, 400, start=660), start_hop=661)
+    made = played(grid, [Estimate(70.0, 0.0, 0.5, 0.5)] * 400, Follow.COASTING, start_hop=1061)
+    assert [b.sample - a.sample for (_, a), (_, b) in pairwise(made)] == pytest.approx([50 * HOP] * (len(made) - 1), rel=1e-6)
+    young = Grid(LEAD)
+    played(young, steady(50.0, 200))
+    played(young, steady(50.0, 10, start=200), Follow.COASTING, start_hop=201)
+    assert not young.coasts
 
 
 def test_confirmed_attacks_shift_the_beats_towards_them_within_15_ms() -> None:

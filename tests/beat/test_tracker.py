@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from k1edge.beat.evidence import OFF_BEAT_SHARPNESS, SHARPNESS
 from k1edge.beat.reading import Reading
 from k1edge.beat.tempo import Tempi, tempo_model
-from k1edge.beat.tracker import BEAT_WINDOW, NEIGHBOURHOOD, READ_REACH, ForwardFilter
+from k1edge.beat.tracker import BEAT_WINDOW, NEIGHBOURHOOD, PLACE_SPREAD, READ_REACH, ForwardFilter
 
 
 def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0.4)) -> NDArray[np.float64]:
@@ -142,3 +142,17 @@ def test_what_was_read_weighs_that_tempo_and_place_alone() -> None:
     near = (np.abs(lengths / 51.0 - 1.0) <= NEIGHBOURHOOD) & (np.abs((model.phase - 0.25 + 0.5) % 1.0 - 0.5) < READ_REACH)
     expected = np.where(near, before * np.exp(1.5), before)
     np.testing.assert_allclose(tracker.posterior(), expected / expected.sum(), rtol=1e-9)
+
+
+def test_after_a_break_every_tempo_has_its_beat_where_it_was_expected_and_no_tempo_is_likelier_for_it() -> None:
+    tracker = ForwardFilter()
+    for evidence in pulses(50, 12):
+        tracker.step(SHARPNESS * float(evidence))
+    model = tracker.model
+    before = np.add.reduceat(tracker.posterior(), model.first)
+    tracker.place(0.4)
+    after = tracker.posterior()
+    np.testing.assert_allclose(np.add.reduceat(after, model.first), before, rtol=0.02)
+    far = np.abs((model.phase - 0.4 + 0.5) % 1.0 - 0.5) > 4 * PLACE_SPREAD
+    assert 0.0 < after[far].sum() < 0.2
+    assert tracker.estimate().phase == pytest.approx(0.4, abs=0.01)

@@ -10,7 +10,7 @@ import numpy as np
 
 from k1edge.audio import synth
 from tests.bench import beats_scenes as scenes
-from tests.bench.beats_hearing import hear
+from tests.bench.beats_hearing import flywheel_off_s, hear
 from tests.bench.beats_measures import NARROW_S, matched, recovery_s
 from tests.bench.figures import Figures
 
@@ -25,7 +25,7 @@ DARK_AT_MOST_BARS = 2.0
 
 @dataclass(slots=True)
 class Story:
-    """Figures for the plots, by what happened: seconds to recover; share of returns on the beat, by bars of the break."""
+    """Figures for the plots, by what happened: seconds to recover; share of returns that were expected to +-40 ms, by bars of the break."""
 
     recovery_s: dict[str, list[float]] = field(default_factory=dict)
     returns: dict[str, dict[int, float]] = field(default_factory=dict)
@@ -48,14 +48,16 @@ def relock(
 def after_break(
     figures: Figures, name: str, bars: int, made: Iterable[scenes.Scene | None], story: Story, *, at_least: float | None = None
 ) -> None:
-    """Whether the beat on which the music returns is hit within +-40 ms, told before it; and when light is back to stay."""
+    """Whether the beat on which the music returns is expected, and hit, within +-40 ms; and when light is back to stay."""
     on_beat: list[bool] = []
+    expected: list[bool] = []
     early: list[float] = []
     back: list[float] = []
     for scene in made:
         if scene is None:
             continue
         heard = hear(scene.samples)
+        expected.append(flywheel_off_s(scene.samples, scene.at_s) <= NARROW_S)
         on_beat.append(bool(matched([scene.at_s], heard.announced, NARROW_S, in_time=True)))
         shown = [beat for beat in heard.announced if scene.at_s - NARROW_S <= beat[0] <= scene.at_s + 6.0]
         early += [float(any(abs(time - true) <= NARROW_S for true in scene.truth_s)) for time, _ in shown[:2]]
@@ -63,7 +65,9 @@ def after_break(
     if not on_beat:
         return
     share = statistics.mean(on_beat)
-    story.returns.setdefault(name, {})[bars] = share
+    story.returns.setdefault(name, {})[bars] = statistics.mean(expected)
+    note = f"of {len(expected)} returns: where the tracker, lit or dark, expects it just before, +-40 ms"
+    figures.add(f"{name}_{bars}_bars_flywheel", statistics.mean(expected), at_least=at_least, note=note)
     figures.add(
         f"{name}_{bars}_bars_on_the_beat", share, at_least=at_least, note=f"of {len(on_beat)} returns, the very first beat, +-40 ms"
     )

@@ -76,6 +76,15 @@ def hear(samples: Samples, *, lead_ms: float = DEFAULT_LEAD_MS, block: int = BLO
     return Heard(beats, grids, len(samples) / SAMPLE_RATE_HZ, cpu_s)
 
 
+def flywheel_off_s(samples: Samples, at_s: float) -> float:
+    """How far the tracker, that has heard everything before `at_s`, expects the nearest beat from there, light or not; 0 and more."""
+    pipeline = Pipeline()
+    hear(samples[: round(at_s * SAMPLE_RATE_HZ) // BLOCK * BLOCK], pipeline=pipeline)
+    wheel = pipeline.flywheel()
+    beats = wheel.beat_at(at_s * SAMPLE_RATE_HZ)
+    return abs(beats - round(beats)) * wheel.period / SAMPLE_RATE_HZ
+
+
 def shared(one: Sequence[float], other: Sequence[float], within_s: float) -> float:
     """Share of the beats of both that have a counterpart in the other within +- `within_s`; 1 where neither has any."""
     total = len(one) + len(other)

@@ -114,6 +114,6 @@ def _returns(axes: "Axes", pictures: Pictures) -> None:
         axes.plot([str(bars) for bars in shares], [100 * share for share in shares.values()], color=colour, marker=marker, label=name)
     axes.set_ylim(-3, 103)
     axes.set_xlabel("bars without music")
-    axes.set_ylabel("returns whose first beat is hit (±40 ms), %")
+    axes.set_ylabel("returns whose first beat was expected (±40 ms), %")
     axes.set_title("After a break", loc="left", fontsize="medium")
     axes.legend(loc="best", fontsize="small")

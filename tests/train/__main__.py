@@ -73,7 +73,7 @@ def main() -> None:
     if not (args.free / "corpus" / "manifest.jsonl").exists():
         step(2, "free recordings, and where their beats are", "free.gather", args.free)
     step(3, "recordings into a corpus", "recordings", args.out / "recordings", args.free / "corpus")
-    step(4, "what has no beat", "silence", args.out / "no_beat")
+    step(4, "what has no beat", "silence", args.out / "no_beat", args.free / "raw")
     for number, name in enumerate(FITS, 5):
         fit(number, name, args.out)
     fit_reading(7, args.out)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from k1edge.beat.reading import BEATS, CHANNELS, SLOTS
 from tests.train.descent import Descent, begun, save
 from tests.train.fit import Net
-from tests.train.layouts import Heard, heard, laid_out, moment
+from tests.train.layouts import Heard, Moment, heard, laid_out, moment, strange
 
 MOMENTS = 48
 """Of one step."""
@@ -28,7 +28,10 @@ TEMPO_SPREAD, PLACE_SPREAD = 0.004, 0.02
 COLOUR = 0.25
 """Spread (nepers) of the loudness of everything, and of each channel: other records, other rooms."""
 
-HELD = 8
+NO_BEAT = 0.14
+"""Share of the moments in what has no beat at all."""
+
+HELD = 16
 """Batches that the printed loss is of."""
 
 
@@ -47,31 +50,35 @@ class Layouts(nn.Module):
         return self.out(self.drop(torch.relu(self.layer(x.flatten(-2)))))[..., 0]
 
 
-def batch(pieces: list[Heard], chances: np.ndarray, rng: np.random.Generator) -> tuple[Tensor, list[int], list[int]]:
-    """Layouts of `MOMENTS` moments end to end; how many each has, and which of all is its true one."""
+def batch(pieces: list[Heard], chances: np.ndarray, silent: list[Heard], rng: np.random.Generator) -> tuple[Tensor, list[int], list[int]]:
+    """Layouts of `MOMENTS` moments end to end; how many each has, and which of all is its true one, -1 = none."""
     parts, counts, true = [], [], []
     while len(counts) < MOMENTS:
-        piece = pieces[int(rng.choice(len(pieces), p=chances))]
-        found = moment(piece, rng)
+        other = silent[int(rng.integers(len(silent)))]
+        if rng.random() < NO_BEAT:
+            found: Moment | None = strange(other, float(rng.uniform(0.1, 1.0)) * len(other.sums), rng)
+        else:
+            found = moment(pieces[int(rng.choice(len(pieces), p=chances))], other, rng)
         if found is None:
             continue
-        true.append(sum(counts) + found.true)
+        true.append(-1 if found.true is None else found.true)
         counts.append(len(found.layouts))
         periods, beats = np.array(found.layouts).T
         beats = beats + rng.normal(0.0, PLACE_SPREAD) * periods
         gains = np.exp(rng.normal(0.0, COLOUR) + rng.normal(0.0, COLOUR, CHANNELS)).astype(np.float32)
-        heard_so = laid_out(piece.sums, periods * (1.0 + rng.normal(0.0, TEMPO_SPREAD)), beats)
+        heard_so = laid_out(found.sums, periods * (1.0 + rng.normal(0.0, TEMPO_SPREAD)), beats, found.oldest)
         parts.append(heard_so * torch.from_numpy(np.tile(gains, SLOTS)))
     return torch.cat(parts), counts, true
 
 
 def loss_of(odds: Tensor, counts: list[int], true: list[int]) -> Tensor:
-    """Cross entropy of each moment's layouts, meaned."""
-    chance = torch.cat([torch.log_softmax(each, 0) for each in odds.split(counts)])
-    return -chance[torch.tensor(true)].mean()
+    """Cross entropy of each moment's layouts and of none, whose log-odds are 0, meaned."""
+    nothing = odds.new_zeros(1)
+    chance = [torch.log_softmax(torch.cat([each, nothing]), 0)[which] for each, which in zip(odds.split(counts), true, strict=True)]
+    return -torch.stack(chance).mean()
 
 
-def trained(pieces: list[Heard], chances: np.ndarray, args: argparse.Namespace) -> None:
+def trained(pieces: list[Heard], chances: np.ndarray, silent: list[Heard], args: argparse.Namespace) -> None:
     """Every step of it; the newest weights are on disk all along."""
     rng = np.random.default_rng(args.seed)
     held = np.array([number % 100 < 2 for number in range(len(pieces))])
@@ -80,26 +87,26 @@ def trained(pieces: list[Heard], chances: np.ndarray, args: argparse.Namespace) 
     begun(net, args.begin)
     descent, begin = Descent(net, args.rate, args.steps), time.monotonic()
     for step in range(1, args.steps + 1):
-        x, counts, true = batch(pieces, seen / seen.sum(), rng)
+        x, counts, true = batch(pieces, seen / seen.sum(), silent, rng)
         descent.step(loss_of(net(x), counts, true))
         if step % 500 == 0 or step == args.steps:
-            about = judged(descent.average, pieces, unseen / unseen.sum())
+            about = judged(descent.average, pieces, unseen / unseen.sum(), silent)
             sys.stderr.write(f"{step}/{args.steps} loss {descent.loss:.3f} held {about:.3f} {time.monotonic() - begin:.0f} s\n")
             save(descent.average, args.out)
 
 
-def judged(net: nn.Module, pieces: list[Heard], chances: np.ndarray) -> float:
+def judged(net: nn.Module, pieces: list[Heard], chances: np.ndarray, silent: list[Heard]) -> float:
     """Loss on pieces that are not trained on, the same moments each time."""
     rng = np.random.default_rng(5)
     net.eval()
     with torch.no_grad():
-        losses = [float(loss_of(net(x), counts, true)) for x, counts, true in (batch(pieces, chances, rng) for _ in range(HELD))]
+        losses = [float(loss_of(net(x), counts, true)) for x, counts, true in (batch(pieces, chances, silent, rng) for _ in range(HELD))]
     net.train()
     return float(np.mean(losses))
 
 
-def gathered(corpora: list[str], recorded: list[str], activation: Path) -> tuple[list[Heard], np.ndarray]:
-    """All pieces that can be read, and how often each is drawn."""
+def gathered(corpora: list[str], recorded: list[str], no_beat: Path, activation: Path) -> tuple[list[Heard], np.ndarray, list[Heard]]:
+    """All pieces that can be read, how often each is drawn, and what has no beat."""
     weights = {name: torch.from_numpy(value.astype(np.float32)) for name, value in np.load(activation).items()}
     net = Net(weights["dense.weight"].shape[1], len(weights["dense.weight"]), tuple(len(weights[f"layers.{n}.weight"]) for n in range(2)))
     net.load_state_dict(weights)
@@ -114,7 +121,8 @@ def gathered(corpora: list[str], recorded: list[str], activation: Path) -> tuple
         shares = np.array([each.share for each in known])
         chances += (float(share or 1.0) * shares / shares.sum()).tolist()
         sys.stderr.write(f"{folder}: {len(known)} of {len(found)} pieces\n")
-    return pieces, np.array(chances)
+    silent = [heard(path, net, recorded=False) for path in sorted(no_beat.glob("*.npz"))]
+    return pieces, np.array(chances), [each for each in silent if each is not None]
 
 
 def main() -> None:
@@ -122,6 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("corpora", nargs="+", help="folders of pieces; FOLDER:SHARE weighs one against the others")
     parser.add_argument("--recorded", nargs="*", default=[], help="folders whose beats were fitted")
+    parser.add_argument("--no-beat", type=Path, required=True, help="folder of what has none")
     parser.add_argument("--activation", type=Path, required=True, help="weights of the network of one second")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=8000)
@@ -133,7 +142,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     torch.set_num_threads(1)
-    trained(*gathered(args.corpora, args.recorded, args.activation), args)
+    trained(*gathered(args.corpora, args.recorded, args.no_beat, args.activation), args)
 
 
 if __name__ == "__main__":

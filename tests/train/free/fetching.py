@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.train.free.packages import REPOSITORIES
@@ -33,12 +34,12 @@ def fetch(source: str, folder: Path, mirror: Path | None) -> None:
     if source in REPOSITORIES:
         clone(source, part, mirror)
     else:
-        unpack(source, part)
+        unpack(source, part, wanted)
     part.rename(folder)
 
 
-def unpack(package: str, folder: Path) -> None:
-    """Download a package; keep its music, charts and copyright file."""
+def unpack(package: str, folder: Path, kept: Callable[[str, int], bool]) -> None:
+    """Download a package; keep what `kept` says of a name and a size in bytes."""
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run(["apt-get", "download", package], cwd=scratch, check=True, capture_output=True, text=True)
         archive = next(Path(scratch).glob("*.deb"))
@@ -47,7 +48,7 @@ def unpack(package: str, folder: Path) -> None:
             tarfile.open(fileobj=pipe.stdout, mode="r|") as tar,
         ):
             for member in tar:
-                file = tar.extractfile(member) if member.isfile() and wanted(member.name, member.size) else None
+                file = tar.extractfile(member) if member.isfile() and kept(member.name, member.size) else None
                 if file is not None:
                     keep(folder, member.name, file.read())
 
