@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from k1edge.beat.activation import Inputs, Network
-from k1edge.beat.reading import UNREAD, Reader, Reading, Verdict
+from k1edge.beat.reading import CENTRE, UNREAD, Reader, Verdict
+from k1edge.beat.search import Search
 from k1edge.beat.spectrum import FRAME_RATE_HZ, HOP, Floats, Novelty
 from k1edge.beat.tempo import TempoModel
 from k1edge.beat.timeline import DELAY_SAMPLES
@@ -86,8 +87,8 @@ class Listener(Protocol):
         """So many hops are lost."""
         ...
 
-    def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
-        """Once a beat, judge the estimate: how likely its relatives are."""
+    def read(self, estimate: Estimate, tempi: TempoModel) -> Verdict | None:
+        """Once a beat, judge the estimate."""
         ...
 
 
@@ -113,10 +114,10 @@ class Flux:
     def miss(self, hops: int) -> None:
         """Nor across a gap."""
 
-    def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
+    def read(self, estimate: Estimate, tempi: TempoModel) -> Verdict | None:
         """No pattern is known."""
         del estimate, tempi
-        return []
+        return None
 
 
 class Learned:
@@ -128,6 +129,7 @@ class Learned:
         self._inputs = Inputs(bands)
         self._network = Network()
         self._reader = Reader()
+        self._search = Search(self._reader)
         self._bands = bands
         self._waiting = deque([Novelty(0.0, 0.0, 0.0, 0.0)] * FLUX_LATER)
         self._usual_beat = self._usual_off_beat = 0.0  # mean chance of late
@@ -163,10 +165,13 @@ class Learned:
         """The network goes on as if nothing had been lost; patterns keep their time."""
         self._reader.miss(hops)
 
-    def read(self, estimate: Estimate, tempi: TempoModel) -> list[Reading]:
-        """What the last bars look like, laid out in this tempo and in others."""
-        verdict = self._reader.read(estimate.period_frames, estimate.phase, float(tempi.periods[0]), float(tempi.periods[-1]))
+    def read(self, estimate: Estimate, tempi: TempoModel) -> Verdict | None:
+        """What the last bars look like, laid out in this tempo and in others; where in none of them, whether there is a better one."""
+        fastest, slowest = float(tempi.periods[0]), float(tempi.periods[-1])
+        verdict = self._reader.read(estimate.period_frames, estimate.phase, fastest, slowest)
         if verdict is None:
-            return []
-        self.verdict = verdict
-        return verdict.readings
+            return None
+        beat = self._reader.hops - estimate.phase * estimate.period_frames + CENTRE
+        found = self._search.look((estimate.period_frames, beat), verdict.right, fastest, slowest)
+        self.verdict = verdict._replace(found=found)
+        return self.verdict

@@ -202,11 +202,12 @@ class Pipeline:
             self._filter.place(self._grid.phase_at(now - HOP))
         self._filter.step(evidence.on_beat if told else None, evidence.off_beat)
         estimate = self._estimate()
-        readings = self._listener.read(estimate, self._filter.model) if told else []
-        if readings:
-            self._filter.weigh(readings)
+        verdict = self._listener.read(estimate, self._filter.model) if told else None
+        if verdict is not None:
+            self._filter.weigh(verdict.readings)
+            if verdict.found is not None:
+                self._filter.move(verdict.found.period_frames, verdict.found.phase)
             estimate = self._estimate()
-        verdict = self._listener.verdict
         promise = self._grid.step(now, estimate, follow=self._follow if told else Follow.COASTING)
         self._gate.step(
             evidence.bet if told else None,
@@ -214,7 +215,7 @@ class Pipeline:
             estimate,
             level_db,
             beat=promise is not None,
-            music=None if verdict is None else verdict.music,
+            music=None if self._listener.verdict is None else self._listener.verdict.music,
         )
         self._period_hops = estimate.period_frames
         return self._take(promise, estimate, now), estimate

@@ -92,11 +92,13 @@ class Verdict(NamedTuple):
         readings: what to believe more or less.
         right: chance that what is believed is the beat, 0 to 1.
         music: chance that it or one of its relatives is: that there is a beat at all.
+        found: something else to believe from now on (`search`).
     """
 
     readings: list[Reading]
     right: float
     music: float
+    found: Reading | None = None
 
 
 UNREAD = Verdict([], 0.0, 0.0)
@@ -134,6 +136,16 @@ class Reader:
         groups: Floats = np.add.reduceat(rises, self._edges, dtype=np.float32)
         self._waiting.append(groups / self._sizes)
         self._take(self._waiting.popleft(), chances)
+
+    @property
+    def hops(self) -> int:
+        """So many were heard or missed."""
+        return self._hops
+
+    def beats_heard(self) -> NDArray[np.float64]:
+        """The network's chances of a beat, summed from the beginning up to 0, 1, 2, ... hops ago, shape (MEMORY - 1,)."""
+        upto = np.maximum(self._hops - np.arange(MEMORY - 1), 0) % MEMORY
+        return self._sums[upto, len(EDGES)]
 
     def miss(self, hops: int) -> None:
         """So many hops are lost: time has passed, and nothing is known of it."""

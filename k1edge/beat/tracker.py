@@ -23,6 +23,10 @@ ELSEWHERE = 0.02
 PLACE_SPREAD = 0.05
 """Standard deviation, in beats, of where music returns after a break, about where it was expected."""
 
+MOVED = 0.9
+TEMPO_SPREAD = 0.012
+"""What is believed of a tempo and place that were found, and the standard deviation of the tempo as a share: half a step of the grid at 120 bpm."""
+
 READ_REACH = 0.12
 """Share of the period by which a phase may be off and still be the one that was read."""
 
@@ -112,6 +116,15 @@ class ForwardFilter:
         off = (m.phase - phase + 0.5) % 1.0 - 0.5
         belief = np.repeat(tempi, m.periods.astype(int)) * (np.exp(-0.5 * (off / PLACE_SPREAD) ** 2) + ELSEWHERE)
         np.multiply(belief, 1.0 / belief.sum(), out=self._now)
+
+    def move(self, period: float, phase: float) -> None:
+        """Believe mostly in another tempo, in frames a beat, whose beat lies at `phase`, [0, 1): however little of it was believed before."""
+        m = self.model
+        off = (m.phase - phase + 0.5) % 1.0 - 0.5
+        lengths = np.repeat(m.periods, m.periods.astype(int))
+        there = np.exp(-0.5 * (off / PLACE_SPREAD) ** 2 - 0.5 * (np.log(lengths / period) / TEMPO_SPREAD) ** 2)
+        self._now *= (1.0 - MOVED) / self._now.sum()
+        self._now += there * (MOVED / there.sum())
 
     def keep_near(self, phase: float) -> None:
         """Leave nearly no belief in phases a quarter of a beat and more away from `phase`, [0, 1): the beat may drift, not change its place."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from k1edge.beat.evidence import OFF_BEAT_SHARPNESS, SHARPNESS
 from k1edge.beat.reading import Reading
 from k1edge.beat.tempo import Tempi, tempo_model
-from k1edge.beat.tracker import BEAT_WINDOW, NEIGHBOURHOOD, PLACE_SPREAD, READ_REACH, ForwardFilter
+from k1edge.beat.tracker import BEAT_WINDOW, MOVED, NEIGHBOURHOOD, PLACE_SPREAD, READ_REACH, ForwardFilter
 
 
 def pulses(period: int, count: int, shape: tuple[float, ...] = (0.5, 0.9, 0.7, 0.4)) -> NDArray[np.float64]:
@@ -156,3 +156,15 @@ def test_after_a_break_every_tempo_has_its_beat_where_it_was_expected_and_no_tem
     far = np.abs((model.phase - 0.4 + 0.5) % 1.0 - 0.5) > 4 * PLACE_SPREAD
     assert 0.0 < after[far].sum() < 0.2
     assert tracker.estimate().phase == pytest.approx(0.4, abs=0.01)
+
+
+def test_what_was_found_is_believed_however_little_was_believed_of_it_before() -> None:
+    tracker = ForwardFilter()
+    for evidence in pulses(40, 20):
+        tracker.step(SHARPNESS * float(evidence))
+    tracker.move(53.3, 0.7)
+    estimate = tracker.estimate()
+    assert estimate.period_frames == pytest.approx(53.3, rel=0.01)
+    assert estimate.phase == pytest.approx(0.7, abs=0.02)
+    assert MOVED - 0.05 < estimate.mass < MOVED + 0.05
+    assert tracker.posterior().sum() == pytest.approx(1.0)

@@ -48,7 +48,7 @@ FITS = {
 }
 """As the shipped weights were made: each goes on from the one before, the second with more of what has no beat."""
 
-READING_FITS = (("reading_first", 8000, 2e-3, 0), ("reading", 6000, 1e-3, 2))
+READING_FITS = (("reading_first", 9000, 2e-3, 0), ("reading", 7000, 1e-3, 2))
 """Name, steps, rate and seed."""
 
 DENSE, UNITS = "32", ("64", "32")
@@ -116,6 +116,8 @@ def fit_reading(number: int, out: Path) -> None:
                 *corpora,
                 "--recorded",
                 corpora[1],
+                "--no-beat",
+                out / "no_beat",
                 "--activation",
                 activation,
                 "--out",
