@@ -101,7 +101,7 @@ class Flux:
     """Rises in groups of bands, by signal processing alone."""
 
     delay_samples = DELAY_SAMPLES
-    verdict = None
+    verdict: Verdict | None = None
 
     def weigh(self, novelty: Novelty, bands: Floats) -> Evidence:
         """Each hop by itself."""

@@ -260,7 +260,7 @@ class Pipeline:
             sample=SampleIndex(sample),
             heard=SampleIndex(now),
             bpm=min(300.0, max(30.0, 60.0 * SAMPLE_RATE_HZ / promise.period)),
-            confidence=confidence(estimate, self._gate.support),
+            confidence=self._confidence(estimate),
             strength=self._grid.strength,
             beat_in_bar=place.beat_in_bar,
             bar_confidence=place.confidence,
@@ -279,11 +279,15 @@ class Pipeline:
             lock=self._gate.state,
             timeline=timeline,
             next_index=self._index,
-            confidence=confidence(estimate, self._gate.support),
+            confidence=self._confidence(estimate),
             strength=self._grid.strength,
             level_dbfs=level_db if level_db > -200.0 else None,
             bar=self._bars.forecast(self._index) if self._lit else None,
         )
+
+    def _confidence(self, estimate: Estimate) -> float:
+        verdict = self._listener.verdict
+        return confidence(estimate, self._gate.support, None if verdict is None else verdict.right)
 
     def _level(self, hop: Floats) -> float:
         self._energies.append(float(hop @ hop))

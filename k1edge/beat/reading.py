@@ -145,7 +145,8 @@ class Reader:
     def beats_heard(self) -> NDArray[np.float64]:
         """The network's chances of a beat, summed from the beginning up to 0, 1, 2, ... hops ago, shape (MEMORY - 1,)."""
         upto = np.maximum(self._hops - np.arange(MEMORY - 1), 0) % MEMORY
-        return self._sums[upto, len(EDGES)]
+        told: NDArray[np.float64] = self._sums[upto, len(EDGES)]
+        return told
 
     def miss(self, hops: int) -> None:
         """So many hops are lost: time has passed, and nothing is known of it."""

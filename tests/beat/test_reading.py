@@ -7,7 +7,20 @@ from numpy.typing import NDArray
 
 from k1edge.audio import synth
 from k1edge.beat.activation import DELAY_HOPS, Chances, Inputs, Network
-from k1edge.beat.reading import BEATS, CENTRE, CHANNELS, EDGES, MOST, RISES_LATER, SETTLES_BEATS, SHARPNESS, SLOTS, Reader, Verdict, relatives
+from k1edge.beat.reading import (
+    BEATS,
+    CENTRE,
+    CHANNELS,
+    EDGES,
+    MOST,
+    RISES_LATER,
+    SETTLES_BEATS,
+    SHARPNESS,
+    SLOTS,
+    Reader,
+    Verdict,
+    relatives,
+)
 from k1edge.beat.spectrum import HOP, Spectrum
 from k1edge.timebase import SAMPLE_RATE_HZ
 

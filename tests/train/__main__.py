@@ -13,6 +13,8 @@ from ctypes.util import find_library
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from tests.train import kits
 from tests.train.fluid import FONTS
 
@@ -48,8 +50,25 @@ FITS = {
 }
 """As the shipped weights were made: each goes on from the one before, the second with more of what has no beat."""
 
-READING_FITS = (("reading_first", 9000, 2e-3, 0), ("reading", 7000, 1e-3, 2))
-"""Name, steps, rate and seed."""
+
+@dataclass(frozen=True)
+class ReadingFit:
+    """One run of `fit_reading`, from the weights of `begin`."""
+
+    steps: int
+    rate: float
+    seed: int
+    begin: str | None = None
+
+
+READING_FITS = {
+    "reading_first": ReadingFit(8000, 2e-3, 0),
+    "reading_second": ReadingFit(6000, 1e-3, 2, "reading_first"),
+    "reading_a": ReadingFit(5000, 1e-3, 4, "reading_second"),
+    "reading_b": ReadingFit(5000, 4e-4, 5, "reading_second"),
+}
+MEANED = ("reading_a", "reading_b")
+"""What is shipped is the mean of their weights, better than either (Wortsman et al., "Model soups", ICML 2022)."""
 
 DENSE, UNITS = "32", ("64", "32")
 
@@ -102,30 +121,19 @@ def fit(number: int, name: str, out: Path) -> None:
 
 
 def fit_reading(number: int, out: Path) -> None:
-    """The reading of patterns, which hears through the network that was trained before; in two fits as well."""
-    corpora, activation = [out / "rendered", out / "recordings"], out / "activation.npz"
-    before: list[object] = []
-    for name, steps, rate, seed in READING_FITS:
+    """The reading of patterns, which hears through the network that was trained before: four fits, and the mean of the last two."""
+    rendered, recordings = out / "rendered", out / "recordings"
+    known = ["--recorded", recordings, "--no-beat", out / "no_beat", "--activation", out / "activation.npz"]
+    for name, plan in READING_FITS.items():
         weights, part = out / f"{name}.npz", out / f"{name}.part.npz"
         if not weights.exists():
-            how = ["--steps", steps, "--rate", rate, "--seed", seed, *before]
-            step(
-                number,
-                f"reading, {steps} steps",
-                "fit_reading",
-                *corpora,
-                "--recorded",
-                corpora[1],
-                "--no-beat",
-                out / "no_beat",
-                "--activation",
-                activation,
-                "--out",
-                part,
-                *how,
-            )
+            before = ["--begin", out / f"{plan.begin}.npz"] if plan.begin else []
+            how = ["--steps", plan.steps, "--rate", plan.rate, "--seed", plan.seed, *before]
+            step(number, f"reading, {plan.steps} steps", "fit_reading", rendered, recordings, *known, "--out", part, *how)
             part.replace(weights)
-        before = ["--begin", weights]
+    both = [np.load(out / f"{name}.npz") for name in MEANED]
+    means = {part: np.mean([each[part].astype(np.float32) for each in both], axis=0).astype(np.float16) for part in both[0].files}
+    np.savez_compressed(out / "reading.npz", **means)
 
 
 if __name__ == "__main__":
