@@ -32,8 +32,8 @@ FAST_BPM, FAST_SHARE = 150.0, 2.0
 MISTAKEN = 0.6
 """So often it is a mistake that is believed, and the truth is among its relatives."""
 
-BEGINS = 0.45
-"""So often the music has only begun, two to sixteen beats ago: after silence, or after something without a beat."""
+BEGINS, QUIET_BEFORE = 0.45, 0.6
+"""So often the music has only begun, two to sixteen beats ago; so often of these after silence, else after something without a beat."""
 
 STRANGE, OVER, TRIED = 0.07, 0.08, 24
 """So often in music no layout is true: since what is believed is no relative of the beat (the best of so many tries), or since the music is over."""
@@ -113,7 +113,7 @@ def moment(piece: Heard, silent: Heard, rng: np.random.Generator) -> Moment | No
     if rng.random() > BEGINS:
         return Moment(piece.sums, 0, layouts, true)
     start = max(int(beat - rng.uniform(LEAST_HEARD, BEATS) * period), 0)
-    if rng.random() < 0.6:
+    if rng.random() < QUIET_BEFORE:
         return Moment(piece.sums, start, layouts, true)
     sums = joined(silent.sums, piece.sums[start:])
     later = len(silent.sums) - 1 - start
