@@ -13,7 +13,7 @@ CONSTANT, MASS, FOCUS, SUPPORT, RIGHT = -1.9, 0.75, 0.4, 1.75, 2.4
 """Weights of tempo mass, agreement of phase, the gate's support up to `ENOUGH`, and the reading's chance that what is believed is right."""
 
 UNREAD_CONSTANT, UNREAD_MASS, UNREAD_FOCUS, UNREAD_SUPPORT = -2.5, 1.1, 2.3, 1.8
-"""The same where nobody reads."""
+"""The same where nobody reads. Fitted to the beats of both networks before the last weight was there; for rises alone nobody fitted any."""
 
 ENOUGH = 6.0
 """Nepers: two bars of won bets; what is beyond makes no beat likelier."""

@@ -64,7 +64,6 @@ NO_MUSIC_AT = 0.4
 MUSIC_AT = 0.8
 """`Verdict.music` of the two."""
 
-
 JUMP = 0.05
 """A tempo that changes by more within one hop has jumped: another hypothesis leads."""
 

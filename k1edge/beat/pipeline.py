@@ -198,8 +198,9 @@ class Pipeline:
     def _track(self, evidence: Evidence, level_db: float, now: int) -> tuple[Beat | None, Estimate]:
         self._since_rise = 0 if evidence.stirs else self._since_rise + 1
         told = self._since_rise <= BREAK_BEATS * self._period_hops  # in a break "no onset" would walk the tempo away
-        if told and self._grid.coasts:
-            self._filter.place(self._grid.phase_at(now - HOP))
+        expected = self._grid.coasting_phase(now - HOP) if told else None
+        if expected is not None:  # the break is over
+            self._filter.place(expected)
         self._filter.step(evidence.on_beat if told else None, evidence.off_beat)
         estimate = self._estimate()
         verdict = self._listener.read(estimate, self._filter.model) if told else None

@@ -52,9 +52,14 @@ STEADY = 0.06
 
 
 WHEEL_BEATS = 24
-"""A break is coasted through by the straight line through so many beats as the filter saw them: their jitter of 8 ms leaves 0.3 ms a beat."""
+"""A break is coasted through along the straight line through so many beats as the filter saw them: of 41 returns after four bars 85 % were within 40 ms of it, of 12 beats 78 %."""
 
 WHEEL_LEAST = 6
+"""Fewer beats make no line."""
+
+WHEEL_TRUSTED_BEATS = 64
+"""So long after the last of them music is expected on the line; eight bars were measured. What comes later may begin anywhere."""
+
 UNSURE_BEATS = 2
 """The last two beats before a break are left out: they were seen when nobody played any more."""
 
@@ -139,15 +144,12 @@ class Grid:
         """Beats from the next one on; the next unpromised beat has number 0."""
         return Timeline(self._period, 0.0, self._next(now, estimate, follow)[1])
 
-    @property
-    def coasts(self) -> bool:
-        """Whether the beat goes on by itself."""
-        return self._wheel is not None
-
-    def phase_at(self, now: float) -> float:
-        """While it coasts: the phase at the hop ending at `now` of a filter that sees the beats where they are expected."""
-        beat, period = self._wheel or (0.0, self._period)
-        return self.phase_of(beat, now, period)
+    def coasting_phase(self, now: float) -> float | None:
+        """In a break: the phase at the hop ending at `now` of a filter that sees the beats where they are expected; None = nothing is expected, or no longer."""
+        if self._wheel is None:
+            return None
+        beat, period = self._wheel
+        return self.phase_of(beat, now, period) if now - beat <= WHEEL_TRUSTED_BEATS * period else None
 
     def _next(self, now: float, estimate: Estimate, follow: Follow) -> tuple[float, float]:
         """The next beat as it is seen, and as it may be promised."""
@@ -169,14 +171,14 @@ class Grid:
         self._seen_beats.append(raw)
 
     def _fitted(self) -> tuple[float, float] | None:
-        """A beat and the period of the straight line through the last beats; None where there are too few."""
+        """The last beat, and the period, of the straight line through the last beats; None where there are too few."""
         beats = list(self._seen_beats)[:-UNSURE_BEATS]
         if len(beats) < WHEEL_LEAST:
             return None
         usual = median(b - a for a, b in pairwise(beats))
         numbers = list(accumulate((round((b - a) / usual) for a, b in pairwise(beats)), initial=0))  # some may be missing
         period, first = linear_regression(numbers, beats)
-        return first, period
+        return first + numbers[-1] * period, period
 
     def _mean_period(self, raw: float) -> float:
         near = [g for g in self._gaps if abs(g / raw - 1.0) <= STEADY]

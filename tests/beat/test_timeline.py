@@ -64,14 +64,16 @@ def test_in_a_break_the_beat_goes_on_along_the_line_through_the_beats_before_wha
         last = hop % period / period
         jitter = float(rng.normal(0.0, 0.6))
         grid.step(hop * HOP, Estimate(float(round(period)), (last + jitter / period) % 1.0, 0.9, 0.9), follow=Follow.SMOOTHLY)
-    assert not grid.coasts
+    assert grid.coasting_phase(1500.0 * HOP) is None
     made = played(grid, [Estimate(60.0, 0.3, 0.5, 0.5)] * round(16.4 * period), Follow.COASTING, start_hop=1500)
-    assert grid.coasts
     assert len(made) >= 16
     off = [((p.sample + DELAY_SAMPLES) / HOP / period + 0.5) % 1.0 - 0.5 for _, p in made]
     assert max(abs(each) for each in off) * period < 2.0  # 20 ms
     hop = 1500 + round(16.4 * period)
-    assert ((grid.phase_at(hop * HOP) - hop / period + 0.5) % 1.0 - 0.5) * period == pytest.approx(0.0, abs=2.0)
+    phase = grid.coasting_phase(hop * HOP)
+    assert phase is not None
+    assert ((phase - hop / period + 0.5) % 1.0 - 0.5) * period == pytest.approx(0.0, abs=2.0)
+    assert grid.coasting_phase((hop + 50 * period) * HOP) is None  # so long after anything may begin anywhere
 
 
 def test_a_beat_that_is_missing_bends_no_line_and_too_few_beats_make_none() -> None:
@@ -84,7 +86,7 @@ def test_a_beat_that_is_missing_bends_no_line_and_too_few_beats_make_none() -> N
     young = Grid(LEAD)
     played(young, steady(50.0, 200))
     played(young, steady(50.0, 10, start=200), Follow.COASTING, start_hop=201)
-    assert not young.coasts
+    assert young.coasting_phase(211.0 * HOP) is None
 
 
 def test_confirmed_attacks_shift_the_beats_towards_them_within_15_ms() -> None:

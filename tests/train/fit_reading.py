@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from k1edge.beat.reading import BEATS, CHANNELS, SLOTS
 from tests.train.descent import Descent, begun, save
 from tests.train.fit import Net
-from tests.train.layouts import Heard, Moment, heard, laid_out, moment, strange
+from tests.train.layouts import Heard, heard, laid_out, moment, strange
 
 MOMENTS = 48
 """Of one step."""
@@ -56,7 +56,7 @@ def batch(pieces: list[Heard], chances: np.ndarray, silent: list[Heard], rng: np
     while len(counts) < MOMENTS:
         other = silent[int(rng.integers(len(silent)))]
         if rng.random() < NO_BEAT:
-            found: Moment | None = strange(other, float(rng.uniform(0.1, 1.0)) * len(other.sums), rng)
+            found = strange(other, float(rng.uniform(0.1, 1.0)) * len(other.sums), rng)
         else:
             found = moment(pieces[int(rng.choice(len(pieces), p=chances))], other, rng)
         if found is None:

@@ -129,8 +129,8 @@ def over(piece: Heard, beat: float, period: float, silent: Heard, rng: np.random
     return Moment(sums, 0, relatives(period, newest, FASTEST, SLOWEST), None)
 
 
-def strange(piece: Heard, around: float, rng: np.random.Generator) -> Moment:
-    """A tempo and place that the sound suggests as far as chance found them, but that neither are those of the beat nor any relative."""
+def strange(piece: Heard, around: float, rng: np.random.Generator) -> Moment | None:
+    """A tempo and place that the sound suggests as far as chance found them, but that neither are those of the beat nor any relative; None where chance found none."""
     tried = []
     for _ in range(TRIED):
         period = float(np.exp(rng.uniform(np.log(FASTEST), np.log(SLOWEST))))
@@ -141,6 +141,8 @@ def strange(piece: Heard, around: float, rng: np.random.Generator) -> Moment:
         layouts = relatives(period, min(beat, len(piece.sums) - 2.0), FASTEST, SLOWEST)
         if not len(piece.beats) or not any(true_near(piece, layout) for layout in layouts):
             break
+    else:
+        return None
     start = int(max(beat - rng.uniform(LEAST_HEARD, BEATS) * period, 0.0)) if rng.random() < BEGINS else 0
     return Moment(piece.sums, start, layouts, None)
 

@@ -1,7 +1,7 @@
 """What has no beat into the corpus: `python -m tests.train.silence OUT PROMPTS`.
 
 Noise, speech, applause, pads and hum of `audio/synth`; speech of espeak-ng; announcements that people recorded for telephone exchanges
-(Debian: asterisk-core-sounds, CC BY-SA 3.0), which are downloaded into PROMPTS.
+(Debian: asterisk-core-sounds, CC BY-SA 3.0 and CC BY 3.0), which are downloaded into PROMPTS.
 """
 
 import argparse
