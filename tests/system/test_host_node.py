@@ -45,11 +45,15 @@ class HostNode:
 
     def end(self) -> int:
         self.process.terminate()
-        code = self.process.wait(5.0)
+        return self.process.wait(5.0)
+
+    def close(self) -> None:
+        """Leave nothing behind, however the test went."""
+        self.process.kill()
+        self.process.wait(5.0)
         self._reader.join(5.0)
         assert self.process.stdout is not None
         self.process.stdout.close()
-        return code
 
     def _read(self) -> None:
         for line in self.process.stdout or ():
@@ -71,8 +75,7 @@ def host_node(folder: Path, *options: str) -> Iterator[HostNode]:
         assert node.end() == 0
         assert not Path(node.path).is_symlink(), "a link to nothing stays behind"
     finally:
-        node.process.kill()
-        node.process.wait(5.0)
+        node.close()
 
 
 def play(node: SerialNode, beats: int) -> None:
@@ -88,6 +91,11 @@ def play(node: SerialNode, beats: int) -> None:
 
 def ends(told: Told) -> list[FlashReport]:
     return [event for event in told.events if isinstance(event, FlashReport)]
+
+
+def node_drift_ppm(told: Told) -> float:
+    """Its rate as known by now; such a crystal is rare, so how soon it is believed hangs on how quick this machine's pings are."""
+    return next(event.clock.drift_ppm for event in reversed(told.events) if isinstance(event, ClockUpdated))
 
 
 def told_off_us(flashes: list[FlashLog], reports: list[FlashReport]) -> np.ndarray:
@@ -111,8 +119,7 @@ def test_it_shakes_hands_tells_its_clock_and_flashes_where_it_says(tmp_path: Pat
         first, last = flashes[0], flashes[-1]
         rate = (last.fired_us - first.fired_us) * 1e3 / (last.fired_ns - first.fired_ns)
         assert (rate - 1.0) * 1e6 == pytest.approx(100.0, abs=2.0), "its clock is not what was asked for"
-        clocks = [event.clock for event in told.events if isinstance(event, ClockUpdated)]
-        assert clocks[-1].drift_ppm == pytest.approx(100.0, abs=30.0)
+        eventually(lambda: node_drift_ppm(told) == pytest.approx(100.0, abs=30.0), "its rate is not found")
         lit = [report for report in ends(told) if report.fate in LIGHT_ENDS]
         assert len(lit) == len(flashes) == beats
         assert float(np.median(told_off_us(flashes, lit))) < 500.0
@@ -139,13 +146,14 @@ def test_a_reset_is_noticed_and_followed(tmp_path: Path) -> None:
 
 
 def test_a_fifth_of_all_frames_lost_costs_no_flash_its_place(tmp_path: Path) -> None:
-    told, beats = Told(), 30
+    told, beats = Told(), 60
     with host_node(tmp_path, "--loss", "0.2", "--seed", "3", "--clock-bits", "32") as host, serial_node(host.path, told=told) as node:
         eventually(ready(node))
         play(node, beats)
         eventually(lambda: len(ends(told)) >= beats)
         lit = [report for report in ends(told) if report.fate in LIGHT_ENDS]
-        assert len(lit) >= 0.95 * beats
+        assert len(host.flashes()) == beats, "a beat did not flash"
+        assert len(lit) >= 0.95 * beats, "too few are known of; all three tellings of one in 125 are lost"
         assert float(np.median(told_off_us(host.flashes(), lit))) < 500.0
         counters = node.status().counters
         assert counters.sent == counters.fired + counters.late + counters.missed + counters.cancelled + counters.pending
