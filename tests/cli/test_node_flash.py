@@ -65,8 +65,8 @@ def test_an_untimed_node_is_told_and_nothing_is_claimed(capsys: pytest.CaptureFi
         code, out, _ = call(capsys, "node", "flash", virtual.path)
         assert code == 0
         assert "the node is untimed and does not say when it flashed" in out
-        assert virtual.flashes()
-        assert not external(virtual)
+        eventually(virtual.flashes)
+        eventually(lambda: not external(virtual))
 
 
 def test_through_the_daemon_while_it_holds_the_node(
