@@ -152,7 +152,7 @@ def test_a_fifth_of_all_frames_lost_costs_no_flash_its_place(tmp_path: Path) -> 
         play(node, beats)
         eventually(lambda: len(ends(told)) >= beats)
         lit = [report for report in ends(told) if report.fate in LIGHT_ENDS]
-        assert len(host.flashes()) == beats, "a beat did not flash"
+        eventually(lambda: len(host.flashes()) == beats, "a beat did not flash, or one too many did")
         assert len(lit) >= 0.95 * beats, "too few are known of; all three tellings of one in 125 are lost"
         assert float(np.median(told_off_us(host.flashes(), lit))) < 500.0
         counters = node.status().counters
